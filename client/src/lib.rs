@@ -1,0 +1,15 @@
+//! The headless client: what the terminal, bots, tests and benchmarks share.
+//!
+//! Owns the [`session`] state machine (pure: events and time in, outputs out) and the thin [`driver`] that
+//! gives it a socket and a clock. It never touches a terminal, and nothing else in the project opens a connection to a relay.
+//!
+//! Invariants: entries of a channel are handed on in seq order, each once; a password never leaves the process;
+//! nothing a relay sends can make it panic.
+
+pub mod command;
+pub mod driver;
+pub mod event;
+
+pub use command::Command;
+pub use driver::{Client, Config};
+pub use event::{Event, Link, OutboxState, RequestKind, SignedIn, SignedOut};

@@ -1,0 +1,107 @@
+//! Every limit of the protocol, each with its unit, and the relations between them.
+//!
+//! Lengths are bytes of UTF-8 or of MessagePack unless the name says otherwise. A relay states those that a
+//! client must respect in `welcome`; `docs/PROTOCOL.md` lists them all and a test compares.
+
+/// Protocol version spoken by this crate.
+pub const PROTOCOL_VERSION: u16 = 1;
+/// TCP port a relay listens on when none is given.
+pub const DEFAULT_PORT: u16 = 7667;
+
+/// Bytes of the length prefix of a frame.
+pub const FRAME_PREFIX_LEN: usize = 4;
+/// Longest frame, in bytes without its prefix, once signed in (and from a relay, always).
+pub const FRAME_LEN_MAX: usize = 65_536;
+/// Longest frame a relay accepts, in bytes without its prefix, before sign-in.
+pub const FRAME_LEN_MAX_PENDING: usize = 4_096;
+/// Longest frame that is skipped and answered with `too_large`; a longer one closes the connection.
+pub const FRAME_SKIP_MAX: usize = 1_048_576;
+/// Deepest nesting of maps and arrays in a frame.
+pub const DEPTH_MAX: usize = 10;
+
+/// Characters of a name (account or channel).
+pub const NAME_CHARS_MAX: usize = 32;
+/// Bytes of a name.
+pub const NAME_LEN_MAX: usize = 4 * NAME_CHARS_MAX;
+/// Bytes of a message's text.
+pub const TEXT_LEN_MAX: usize = 16_384;
+/// Bytes of a message's binary data.
+pub const DATA_LEN_MAX: usize = 16_384;
+/// Bytes of a media type.
+pub const MEDIA_TYPE_LEN_MAX: usize = 127;
+/// Bytes of a relay's message of the day.
+pub const MOTD_LEN_MAX: usize = 1_024;
+/// Bytes of the software name in `hello` and `welcome`.
+pub const AGENT_LEN_MAX: usize = 128;
+/// Bytes of one OPAQUE message.
+pub const OPAQUE_LEN_MAX: usize = 512;
+/// Bytes of a resume token.
+pub const TOKEN_LEN_MAX: usize = 64;
+/// Bytes of an error's or a close's explanation.
+pub const REASON_LEN_MAX: usize = 512;
+/// Bytes of a DNS name (RFC 1035).
+pub const HOST_LEN_MAX: usize = 253;
+
+/// Entries of one history page.
+pub const PAGE_ENTRIES_MAX: usize = 100;
+/// Bytes of encoded entries in one history page; a page always carries at least one entry.
+pub const PAGE_LEN_MAX: usize = 49_152;
+/// Rows of one listing (channels, participants, connections).
+pub const LIST_ROWS_MAX: usize = 100;
+/// Presence changes in one event.
+pub const PRESENCE_CHANGES_MAX: usize = 200;
+
+/// Channels one account may be a member of.
+pub const CHANNELS_PER_ACCOUNT_MAX: usize = 256;
+/// Channels of one relay.
+pub const CHANNELS_MAX: usize = 65_536;
+/// Members of one channel.
+pub const MEMBERS_PER_CHANNEL_MAX: usize = 65_536;
+/// Requests of one connection that are not yet answered; more are refused with `busy`.
+pub const IN_FLIGHT_MAX: usize = 512;
+/// Failed sign-ins on one connection before it is closed.
+pub const SIGN_IN_ATTEMPTS_MAX: u32 = 5;
+/// Bytes queued for one connection before a channel's entries are dropped and `lagged` is sent.
+pub const OUTBOUND_LEN_MAX: usize = 262_144;
+
+/// Milliseconds a TLS handshake may take.
+pub const HANDSHAKE_TIMEOUT_MS: u64 = 10_000;
+/// Milliseconds without a complete frame after which a connection that is not signed in is closed.
+pub const PENDING_TIMEOUT_MS: u64 = 30_000;
+/// Milliseconds after which a signed-in connection that sends nothing is closed.
+pub const IDLE_TIMEOUT_MS: u64 = 90_000;
+/// Milliseconds of silence after which a client sends `ping`.
+pub const PING_INTERVAL_MS: u64 = 20_000;
+/// Milliseconds without reading after which a peer with a full queue is closed.
+pub const STUCK_TIMEOUT_MS: u64 = 30_000;
+/// Longest random delay, in milliseconds, that `go_away` asks for.
+pub const GO_AWAY_DELAY_MAX_MS: u64 = 2_000;
+/// Milliseconds a relay takes at most to drain and exit.
+pub const SHUTDOWN_TIMEOUT_MS: u64 = 5_000;
+
+/// Bytes that an entry's keys, ids and times take at most besides its content and names.
+pub const ENTRY_OVERHEAD_MAX: usize = 512;
+
+const _: () = {
+    let larger = if TEXT_LEN_MAX > DATA_LEN_MAX { TEXT_LEN_MAX } else { DATA_LEN_MAX };
+    let entry = larger + MEDIA_TYPE_LEN_MAX + 2 * NAME_LEN_MAX + ENTRY_OVERHEAD_MAX;
+    assert!(entry <= PAGE_LEN_MAX, "the largest entry fits in a page");
+    assert!(PAGE_LEN_MAX + ENTRY_OVERHEAD_MAX <= FRAME_LEN_MAX, "the largest page fits in a frame");
+    assert!(LIST_ROWS_MAX * (2 * NAME_LEN_MAX + 256) <= FRAME_LEN_MAX, "the longest listing fits in a frame");
+    assert!(
+        PRESENCE_CHANGES_MAX * (NAME_LEN_MAX + 64) <= FRAME_LEN_MAX,
+        "the longest presence event fits in a frame"
+    );
+    assert!(
+        FRAME_LEN_MAX_PENDING >= OPAQUE_LEN_MAX + NAME_LEN_MAX + AGENT_LEN_MAX + 256,
+        "sign-in fits before sign-in"
+    );
+    assert!(
+        FRAME_LEN_MAX_PENDING < FRAME_LEN_MAX && FRAME_LEN_MAX < FRAME_SKIP_MAX,
+        "limits grow with trust"
+    );
+    assert!(2 * (FRAME_LEN_MAX + FRAME_PREFIX_LEN) <= OUTBOUND_LEN_MAX, "a queue holds more than one frame");
+    assert!(2 * PING_INTERVAL_MS < IDLE_TIMEOUT_MS, "one lost ping does not end a session");
+    assert!(PING_INTERVAL_MS < PENDING_TIMEOUT_MS, "a client that pings may take its time to sign in");
+    assert!(GO_AWAY_DELAY_MAX_MS < SHUTDOWN_TIMEOUT_MS, "clients are told to go before the relay is gone");
+};
