@@ -27,6 +27,10 @@ number!(
     RequestId(u32)
 );
 number!(
+    /// An account, numbered by the storage; never reused. Not on the wire: there an account is its name.
+    AccountId(u64)
+);
+number!(
     /// A channel, numbered by the storage; never reused.
     ChannelId(u64)
 );

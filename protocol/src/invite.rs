@@ -65,13 +65,7 @@ impl FromStr for Invite {
         let mut invite = Self { address, channel, fingerprint: None, code: None };
         for (key, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
             match key {
-                "fp" => {
-                    invite.fingerprint = Some(
-                        value
-                            .parse()
-                            .map_err(|e: crate::fingerprint::ParseFingerprintError| fail(e.to_string()))?,
-                    )
-                }
+                "fp" => invite.fingerprint = Some(parse_fingerprint(value).map_err(fail)?),
                 "code" if is_code(value) => invite.code = Some(value.to_owned()),
                 "code" => return Err(fail(format!("a code is 1 to {CODE_CHARS_MAX} letters and digits"))),
                 _ => {} // A later version's field: the rest of the link still leads there.
@@ -79,6 +73,10 @@ impl FromStr for Invite {
         }
         Ok(invite)
     }
+}
+
+fn parse_fingerprint(text: &str) -> Result<Fingerprint, String> {
+    text.parse::<Fingerprint>().map_err(|error| error.to_string())
 }
 
 fn is_code(text: &str) -> bool {

@@ -26,7 +26,7 @@ pub use address::RelayAddress;
 pub use code::{CloseCode, ErrorCode, Retry, RuleBroken};
 pub use content::{Body, Content, Entry};
 pub use fingerprint::Fingerprint;
-pub use id::{ChannelId, Epoch, Nonce, Position, RequestId, Seq, SessionId, UnixMillis};
+pub use id::{AccountId, ChannelId, Epoch, Nonce, Position, RequestId, Seq, SessionId, UnixMillis};
 pub use invite::Invite;
 pub use message::Message;
 pub use name::{AccountName, ChannelName};

@@ -59,6 +59,8 @@ pub const CHANNELS_MAX: usize = 65_536;
 pub const MEMBERS_PER_CHANNEL_MAX: usize = 65_536;
 /// Requests of one connection that are not yet answered; more are refused with `busy`.
 pub const IN_FLIGHT_MAX: usize = 512;
+/// Of these, requests for a history page: each may be answered with `PAGE_LEN_MAX` bytes.
+pub const HISTORIES_IN_FLIGHT_MAX: usize = 8;
 /// Failed sign-ins on one connection before it is closed.
 pub const SIGN_IN_ATTEMPTS_MAX: u32 = 5;
 /// Bytes queued for one connection before a channel's entries are dropped and `lagged` is sent.
@@ -101,6 +103,7 @@ const _: () = {
         "limits grow with trust"
     );
     assert!(2 * (FRAME_LEN_MAX + FRAME_PREFIX_LEN) <= OUTBOUND_LEN_MAX, "a queue holds more than one frame");
+    assert!(HISTORIES_IN_FLIGHT_MAX <= IN_FLIGHT_MAX, "a part is not more than the whole");
     assert!(2 * PING_INTERVAL_MS < IDLE_TIMEOUT_MS, "one lost ping does not end a session");
     assert!(PING_INTERVAL_MS < PENDING_TIMEOUT_MS, "a client that pings may take its time to sign in");
     assert!(GO_AWAY_DELAY_MAX_MS < SHUTDOWN_TIMEOUT_MS, "clients are told to go before the relay is gone");
