@@ -1,0 +1,53 @@
+//! The project's one door: `cargo xtask test`, the same on every machine and in continuous integration.
+//!
+//! Owns the order of the checks and what to do about missing tools. It never hides a skipped check: what was not
+//! checked is printed with its reason, once when it happens and once in the table at the end.
+//!
+//! Invariant: no shell, so that Windows runs the same steps. This crate has no `tests/` directory either: integration tests
+//! would make cargo replace the running program, which Windows refuses.
+
+mod report;
+mod steps;
+mod tidy;
+mod tools;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// MeChat's checks.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", disable_version_flag = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Clone, Copy, Subcommand)]
+enum Command {
+    /// Every check there is: format, clippy, tidy, dependencies, tests, documentation.
+    Test,
+    /// What continuous integration runs: the same as `test`.
+    Ci,
+    /// The house rules that the compiler does not know; a second or two.
+    Tidy,
+}
+
+fn main() -> anyhow::Result<ExitCode> {
+    let root = project_root()?;
+    let steps = match Arguments::parse().command {
+        Command::Test | Command::Ci => steps::ALL,
+        Command::Tidy => steps::TIDY,
+    };
+    Ok(if steps::run(steps, &root) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Cargo tells a program that it runs where its crate is; the project is the directory above.
+fn project_root() -> anyhow::Result<PathBuf> {
+    let here = match std::env::var_os("CARGO_MANIFEST_DIR") {
+        Some(xtask) => PathBuf::from(xtask).join(".."),
+        None => std::env::current_dir()?,
+    };
+    Ok(std::path::absolute(here)?)
+}
