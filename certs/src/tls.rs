@@ -2,7 +2,7 @@
 //!
 //! Owns those choices and what can be read off an established connection. It never decides about trust.
 //!
-//! Invariant: every configuration of this crate comes from [`provider`] and [`VERSIONS`].
+//! Invariant: every configuration of this crate comes from [`provider`] and speaks TLS 1.3 alone.
 
 use std::sync::Arc;
 
