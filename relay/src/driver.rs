@@ -1,0 +1,231 @@
+//! The shell round the hub: feeds it, performs what it wants, arms its timer.
+//!
+//! Owns the one task in which the hub lives, and the translation between the hub's words and those of
+//! storage, credentials and connections. It decides nothing itself.
+//!
+//! Invariants: all effects of one input are performed before the next is fed; what comes back from storage is fed in the order
+//! in which it was committed; after a failed commit nothing more is acknowledged.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use mechat_hub::{ConnId, CredentialAsk, Effect, Failure, Hub, Input, Now, StoreAnswer, StoreOp, Ticket};
+use mechat_protocol::codec::{FrameError, Incoming};
+use mechat_protocol::event::Close;
+use mechat_protocol::{CloseCode, RequestId, UnixMillis};
+use rand::RngCore;
+use rand::rngs::OsRng;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::connection::FromConnection;
+use crate::credentials::{Answered, Credentials, PendingLogin};
+use crate::fanout::Fanout;
+use crate::storage::{Storage, StorageError, StorageWriter, WriteDone};
+use crate::translate;
+
+/// Inputs of connections that wait for the hub. When it is full readers wait, and TCP makes the peers wait.
+pub const INPUTS_MAX: usize = 1_024;
+/// How long a relay that stops waits for what is not yet committed.
+const DRAIN_LIMIT: Duration = Duration::from_secs(3);
+
+/// Answers on their way back. As many as there are questions, and those are bounded by requests in flight.
+enum Answer {
+    Credential(ConnId, RequestId, Answered),
+    Read(Ticket, Result<StoreAnswer, Failure>),
+}
+
+/// What the driver keeps of a connection besides its queue.
+struct Peer {
+    exporter: [u8; 32],
+    login: Option<PendingLogin>,
+}
+
+/// The hub and its hands.
+pub struct Driver {
+    hub: Hub,
+    fanout: Fanout,
+    storage: Arc<dyn Storage>,
+    writer: StorageWriter<Ticket>,
+    credentials: Arc<Credentials>,
+    peers: HashMap<ConnId, Peer>,
+    answers: mpsc::UnboundedSender<Answer>,
+    answered: mpsc::UnboundedReceiver<Answer>,
+    written: mpsc::UnboundedReceiver<WriteDone<Ticket>>,
+    /// For the monotonic time.
+    started: Instant,
+    effects: Vec<Effect>,
+}
+
+impl Driver {
+    /// Puts a hub and its storage together.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "as many answers as questions, which requests in flight bound; a bounded queue here could wait for the driver while the driver waits for the storage"
+    )]
+    pub fn new(hub: Hub, storage: Arc<dyn Storage>, credentials: Arc<Credentials>) -> Self {
+        let (answers, answered) = mpsc::unbounded_channel();
+        let (done, written) = mpsc::unbounded_channel();
+        let writer = StorageWriter::start(Arc::clone(&storage), done);
+        Self {
+            hub,
+            fanout: Fanout::default(),
+            storage,
+            writer,
+            credentials,
+            peers: HashMap::new(),
+            answers,
+            answered,
+            written,
+            started: Instant::now(),
+            effects: Vec::new(),
+        }
+    }
+
+    /// Serves until `stop`, then tells everyone, waits for what is not yet committed, and closes.
+    /// An error means that the storage failed; what was acknowledged until then is kept.
+    pub async fn run(
+        mut self,
+        mut inputs: mpsc::Receiver<FromConnection>,
+        stop: CancellationToken,
+    ) -> Result<(), StorageError> {
+        let mut stopping: Option<Instant> = None;
+        loop {
+            let deadline = self.hub.next_deadline().map(|ms| self.started + Duration::from_millis(ms));
+            let wake = [deadline, stopping].into_iter().flatten().min();
+            tokio::select! {
+                Some(done) = self.written.recv() => self.write_done(done).await?,
+                Some(answer) = self.answered.recv() => self.answer(answer).await,
+                Some(input) = inputs.recv() => self.heard(input).await,
+                () = sleep_until(wake) => self.feed(Input::Tick).await,
+                () = stop.cancelled(), if stopping.is_none() => {
+                    stopping = Some(Instant::now() + DRAIN_LIMIT);
+                    let seed = OsRng.next_u64();
+                    self.feed(Input::ShutDown { seed }).await;
+                }
+            }
+            if stopping.is_some_and(|limit| self.hub.unanswered() == 0 || Instant::now() >= limit) {
+                self.feed(Input::Drained).await;
+                return Ok(());
+            }
+        }
+    }
+
+    fn now(&self) -> Now {
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Now {
+            mono_ms: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            wall: UnixMillis(i64::try_from(wall.as_millis()).unwrap_or(i64::MAX)),
+        }
+    }
+
+    async fn feed(&mut self, input: Input) {
+        let now = self.now();
+        let mut effects = std::mem::take(&mut self.effects);
+        self.hub.handle(now, input, &mut effects);
+        for effect in effects.drain(..) {
+            self.perform(effect).await;
+        }
+        self.effects = effects;
+    }
+
+    async fn heard(&mut self, input: FromConnection) {
+        match input {
+            FromConnection::Opened { conn, peer, outbound, exporter } => {
+                self.fanout.add(conn, outbound);
+                self.peers.insert(conn, Peer { exporter, login: None });
+                self.feed(Input::Opened { conn, address: peer.to_string() }).await;
+            }
+            FromConnection::Frame(conn, Incoming::Message(message)) => {
+                self.feed(Input::Message { conn, message }).await;
+            }
+            FromConnection::Frame(conn, Incoming::Refused(refusal)) => {
+                self.feed(Input::Refused { conn, refusal }).await;
+            }
+            FromConnection::Broken(conn, error) => self.broken(conn, &error),
+            FromConnection::Closed(conn) => {
+                self.fanout.remove(conn);
+                self.peers.remove(&conn);
+                self.feed(Input::Closed { conn }).await;
+            }
+        }
+    }
+
+    fn broken(&self, conn: ConnId, error: &FrameError) {
+        self.fanout.close(conn, Close::new(CloseCode::FrameTooLong, error.to_string()));
+    }
+
+    async fn write_done(&mut self, done: WriteDone<Ticket>) -> Result<(), StorageError> {
+        match done {
+            WriteDone::Written(ticket, written) => {
+                let answer = translate::written(written);
+                self.feed(Input::Stored { ticket, answer }).await;
+                Ok(())
+            }
+            WriteDone::Failed(error) => Err(error),
+        }
+    }
+
+    async fn answer(&mut self, answer: Answer) {
+        match answer {
+            Answer::Credential(conn, id, Answered { answer, pending }) => {
+                if let Some(peer) = self.peers.get_mut(&conn) {
+                    peer.login = pending;
+                }
+                self.feed(Input::Credential { conn, id, answer }).await;
+            }
+            Answer::Read(ticket, answer) => self.feed(Input::Stored { ticket, answer }).await,
+        }
+    }
+
+    async fn perform(&mut self, effect: Effect) {
+        match effect {
+            Effect::Send { conn, message } => self.fanout.send(conn, &message),
+            Effect::Broadcast(entry) => self.fanout.broadcast(entry),
+            Effect::Announce(message) => self.fanout.announce(&message),
+            Effect::Subscribe { conn, channel } => self.fanout.subscribe(conn, channel),
+            Effect::Unsubscribe { conn, channel } => self.fanout.unsubscribe(conn, channel),
+            Effect::SignedIn { conn, signed_in } => self.fanout.set_signed_in(conn, signed_in),
+            Effect::Close { conn, close } => self.fanout.close(conn, close),
+            Effect::Credential { conn, id, ask } => self.ask_credentials(conn, id, ask),
+            Effect::Store { ticket, op } => self.ask_storage(ticket, op).await,
+        }
+    }
+
+    fn ask_credentials(&mut self, conn: ConnId, id: RequestId, ask: CredentialAsk) {
+        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        let login = peer.login.take();
+        if matches!(ask, CredentialAsk::Forget) {
+            return;
+        }
+        let (exporter, answers) = (peer.exporter, self.answers.clone());
+        let credentials = Arc::clone(&self.credentials);
+        tokio::spawn(async move {
+            let answered = credentials.answer(ask, login, exporter).await;
+            let _ = answers.send(Answer::Credential(conn, id, answered)); // The relay may have stopped.
+        });
+    }
+
+    async fn ask_storage(&self, ticket: Ticket, op: StoreOp) {
+        match op {
+            StoreOp::CreateChannel(channel) => self.writer.submit(ticket, translate::create(channel)).await,
+            StoreOp::Append(draft) => self.writer.submit(ticket, translate::append(draft)).await,
+            StoreOp::ReadHistory { channel, range, limit } => {
+                let (storage, answers) = (Arc::clone(&self.storage), self.answers.clone());
+                tokio::spawn(async move {
+                    let read = storage.read_log(channel, range, limit).await;
+                    let _ = answers.send(Answer::Read(ticket, translate::read(read))); // The relay may have stopped.
+                });
+            }
+        }
+    }
+}
+
+async fn sleep_until(wake: Option<Instant>) {
+    match wake {
+        Some(wake) => tokio::time::sleep_until(wake).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,260 @@
+//! A relay from start to stop.
+//!
+//! Owns the order of both: storage, keys, certificate, port; then the port, the connections, the storage.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::Context;
+use mechat_certs::{IdentityError, RelayIdentity, Reload};
+use mechat_hub::{Hub, HubConfig};
+use mechat_protocol::limits::SHUTDOWN_TIMEOUT_MS;
+use mechat_protocol::name::RELAY_ACCOUNT;
+use mechat_protocol::request::ChannelKind;
+use mechat_protocol::{AccountName, ChannelName, Fingerprint, Invite, RelayAddress, UnixMillis};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::Config;
+use crate::credentials::Credentials;
+use crate::driver::{Driver, INPUTS_MAX};
+use crate::storage::selection::StorageChoice;
+use crate::storage::{MemoryStorage, SqliteStorage, Storage, StorageError, Write};
+use crate::{listener, translate};
+
+/// The channel that every relay has from its first start.
+const LOBBY: &str = "lobby";
+/// How often the certificate files are looked at.
+const RELOAD_INTERVAL: Duration = Duration::from_secs(2);
+
+/// A running relay. Dropping it stops it at once; [`Relay::shutdown`] stops it well.
+#[derive(Debug)]
+pub struct Relay {
+    local_addr: SocketAddr,
+    identity: Arc<RelayIdentity>,
+    storage: Arc<dyn Storage>,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+    driver: JoinHandle<Result<(), StorageError>>,
+}
+
+impl std::fmt::Debug for dyn Storage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Makes a running relay read its certificate again.
+#[derive(Debug, Clone)]
+pub struct ReloadHandle(Arc<RelayIdentity>);
+
+impl ReloadHandle {
+    /// Reads the certificate. New connections see a new one, the others go on; on an error the old one stays.
+    pub fn reload(&self) {
+        if let Err(error) = self.try_reload() {
+            tracing::error!(%error, "certificate not reloaded; the old one stays in use");
+        }
+    }
+
+    fn try_reload(&self) -> Result<(), IdentityError> {
+        match self.0.reload()? {
+            Reload::Unchanged => tracing::info!("certificate read again: unchanged"),
+            Reload::Changed { old, new } => tracing::info!(%old, %new, "certificate changed"),
+        }
+        Ok(())
+    }
+}
+
+/// Opens the storage that the settings name.
+pub fn open_storage(config: &Config) -> anyhow::Result<Arc<dyn Storage>> {
+    let path = match &config.storage {
+        StorageChoice::Memory => return Ok(Arc::new(MemoryStorage::default())),
+        StorageChoice::Sqlite(Some(path)) => path.clone(),
+        StorageChoice::Sqlite(None) => config.data_dir.join("mechat.db"),
+    };
+    make_data_dir(config)?;
+    Ok(Arc::new(SqliteStorage::open(&path)?))
+}
+
+fn make_data_dir(config: &Config) -> anyhow::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder
+        .create(&config.data_dir)
+        .with_context(|| format!("the data directory {}", config.data_dir.display()))
+}
+
+impl Relay {
+    /// Binds, opens the storage, makes what is missing, and serves until [`Relay::shutdown`].
+    pub async fn start(config: Config) -> anyhow::Result<Self> {
+        config.validate()?;
+        let listener = bind(config.listen).await?;
+        let local_addr = listener.local_addr().context("the listening address")?;
+        make_data_dir(&config)?;
+        let storage = open_storage(&config)?;
+        let identity = Arc::new(load_identity(&config)?);
+        let credentials = Arc::new(Credentials::open(&config.data_dir, Arc::clone(&storage))?);
+        let hub = open_hub(&config, storage.as_ref()).await?;
+        let (inputs, from_connections) = mpsc::channel(INPUTS_MAX);
+        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let driver = Driver::new(hub, Arc::clone(&storage), credentials);
+        let driver = tokio::spawn(driver.run(from_connections, stop.clone()));
+        let door = stop.child_token();
+        tokio::spawn(listener::accept(listener, Arc::clone(&identity), inputs, tasks.clone(), door));
+        tokio::spawn(watch_certificate(ReloadHandle(Arc::clone(&identity)), stop.child_token()));
+        tracing::info!(%local_addr, storage = storage.name(), fingerprint = %identity.fingerprint(), "serving");
+        Ok(Self { local_addr, identity, storage, stop, tasks, driver })
+    }
+
+    /// The address it listens on, with the real port.
+    pub const fn local_addr(&self) -> SocketAddr {
+        self.local_addr
+    }
+
+    /// Its certificate's fingerprint.
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.identity.fingerprint()
+    }
+
+    /// The storage's name.
+    pub fn storage_name(&self) -> &'static str {
+        self.storage.name()
+    }
+
+    /// A link with which others join `#lobby`: an address of this machine that others can reach, and the fingerprint.
+    #[expect(clippy::missing_panics_doc, reason = "an IP address and a bound port always make an address")]
+    pub fn invite(&self) -> Invite {
+        let ip = self.local_addr.ip();
+        let ip = if ip.is_unspecified() { reachable_ip() } else { ip };
+        let address = RelayAddress::new(&ip.to_canonical().to_string(), self.local_addr.port())
+            .expect("an IP address and a bound port make an address");
+        Invite {
+            address,
+            channel: ChannelName::new(LOBBY).ok(),
+            fingerprint: Some(self.fingerprint()),
+            code: None,
+        }
+    }
+
+    /// Stops the relay when it is cancelled.
+    pub fn stop_handle(&self) -> CancellationToken {
+        self.stop.clone()
+    }
+
+    /// Makes it read its certificate again.
+    pub fn reload_handle(&self) -> ReloadHandle {
+        ReloadHandle(Arc::clone(&self.identity))
+    }
+
+    /// Tells clients to go, drains, flushes. At most `SHUTDOWN_TIMEOUT_MS`.
+    pub async fn shutdown(self) -> anyhow::Result<()> {
+        self.stop.cancel();
+        self.wait().await
+    }
+
+    /// Waits until the relay was stopped or its storage failed.
+    pub async fn wait(self) -> anyhow::Result<()> {
+        let served = self.driver.await.context("the relay's driver")?;
+        self.stop.cancel();
+        self.tasks.close();
+        let drained = tokio::time::timeout(drain_limit(), self.tasks.wait()).await;
+        if drained.is_err() {
+            tracing::warn!("some connections did not end in time");
+        }
+        served.context(
+            "the storage failed: nothing was acknowledged since; start the relay again to recover",
+        )?;
+        self.storage.close().await?;
+        tracing::info!("stopped");
+        Ok(())
+    }
+}
+
+/// Half of what a stop may take in all; the other half is the driver's and the storage's.
+const fn drain_limit() -> Duration {
+    Duration::from_millis(SHUTDOWN_TIMEOUT_MS / 4)
+}
+
+async fn bind(listen: SocketAddr) -> anyhow::Result<TcpListener> {
+    let bound = match TcpListener::bind(listen).await {
+        // A machine without IPv6: the default still means every address.
+        Err(_) if listen.ip().is_unspecified() && listen.is_ipv6() => {
+            TcpListener::bind((Ipv4Addr::UNSPECIFIED, listen.port())).await
+        }
+        bound => bound,
+    };
+    bound.map_err(|error| match error.kind() {
+        std::io::ErrorKind::AddrInUse => {
+            anyhow::anyhow!(
+                "port {} of {} is in use: is a relay running already? choose another with --listen IP:PORT",
+                listen.port(),
+                listen.ip()
+            )
+        }
+        _ => anyhow::Error::new(error).context(format!("listening on {listen}")),
+    })
+}
+
+fn load_identity(config: &Config) -> anyhow::Result<RelayIdentity> {
+    Ok(match &config.certificate {
+        Some((cert, key)) => RelayIdentity::from_files(cert.clone(), key.clone())?,
+        None => RelayIdentity::load_or_create(&config.data_dir, &[])?,
+    })
+}
+
+async fn open_hub(config: &Config, storage: &dyn Storage) -> anyhow::Result<Hub> {
+    let mut contents = storage.load().await?;
+    if contents.channels.is_empty() {
+        let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+        let at = UnixMillis(i64::try_from(at).unwrap_or(i64::MAX));
+        let lobby = ChannelName::new(LOBBY).expect("a valid name");
+        storage
+            .commit(vec![Write::CreateChannel { name: lobby, kind: ChannelKind::Public, host: None, at }])
+            .await?;
+        contents = storage.load().await?;
+    }
+    let hub = HubConfig {
+        agent: format!("mechat-relay {}", env!("CARGO_PKG_VERSION")),
+        motd: config.motd.clone(),
+        durability: storage.durability(),
+        participants_before_sign_in: config.participants_before_sign_in,
+        relay_account: AccountName::new(RELAY_ACCOUNT).expect("a valid name"),
+    };
+    Ok(Hub::new(hub, translate::snapshot(contents)))
+}
+
+/// Reads the certificate again when its files change. A half-written pair fails until its other half is there:
+/// it is tried again each time, and said once.
+async fn watch_certificate(reload: ReloadHandle, stop: CancellationToken) {
+    let mut told = false;
+    while stop.run_until_cancelled(tokio::time::sleep(RELOAD_INTERVAL)).await.is_some() {
+        if !reload.0.changed_on_disk() {
+            continue;
+        }
+        match reload.try_reload() {
+            Ok(()) => told = false,
+            Err(error) if !told => {
+                tracing::error!(%error, "certificate not reloaded; the old one stays in use until the new one can be read");
+                told = true;
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+/// The address from which this machine would reach others: the one they most likely reach it by.
+/// Connecting a UDP socket sends nothing; it only asks the routing table.
+fn reachable_ip() -> IpAddr {
+    let route = || -> std::io::Result<IpAddr> {
+        let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
+        socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9))?; // TEST-NET-1 (RFC 5737)
+        Ok(socket.local_addr()?.ip())
+    };
+    route().unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST))
+}

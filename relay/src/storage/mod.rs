@@ -1,0 +1,282 @@
+//! What is kept: accounts, channels, logs, tokens. Behind one trait, with one contract.
+//!
+//! Owns the [`Storage`] trait and its words. It never imports the hub and never decides who may do what.
+//!
+//! Invariants: the log is the only truth, and membership is its index: `Joined` and `Left` change
+//! both in one transaction. Seq is contiguous from 1 in each channel and assigned here. One (sender, nonce) has one entry for good.
+
+use std::fmt;
+
+use async_trait::async_trait;
+use mechat_protocol::name::NameKey;
+use mechat_protocol::reply::Durability;
+use mechat_protocol::request::{ChannelKind, HistoryRange};
+use mechat_protocol::{
+    AccountId, AccountName, Body, ChannelId, ChannelName, Entry, Epoch, Nonce, Seq, SessionId, UnixMillis,
+};
+use sha2::{Digest, Sha256};
+
+mod memory;
+pub mod selection;
+mod sqlite;
+mod writer;
+
+pub use memory::MemoryStorage;
+pub use sqlite::SqliteStorage;
+pub use writer::{StorageWriter, WriteDone};
+
+/// The storage failed. What was asked is not known to have happened.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{what}: {why}")]
+pub struct StorageError {
+    /// What was tried.
+    pub what: &'static str,
+    /// What the engine said.
+    pub why: String,
+}
+
+impl StorageError {
+    pub(crate) fn new(what: &'static str, why: &impl fmt::Display) -> Self {
+        Self { what, why: why.to_string() }
+    }
+}
+
+/// An account without its credential.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountRow {
+    /// Its number.
+    pub id: AccountId,
+    /// Its name as registered.
+    pub name: AccountName,
+    /// Whether it is an admin.
+    pub admin: bool,
+}
+
+/// An account to be made.
+#[derive(Clone)]
+pub struct NewAccount {
+    /// Its name.
+    pub name: AccountName,
+    /// The OPAQUE registration record.
+    pub credential: Vec<u8>,
+    /// When.
+    pub at: UnixMillis,
+}
+
+/// What became of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AccountCreated {
+    /// It exists. The first one of a storage is an admin.
+    New(AccountRow),
+    /// The name is not free.
+    Refused(NameState),
+}
+
+/// Whether a name can be registered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NameState {
+    /// Nobody has it, nor one like it.
+    Free,
+    /// Somebody has it.
+    Taken,
+    /// Somebody has one that looks like it.
+    TooSimilar,
+}
+
+/// What a login is checked against.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credential {
+    /// Whose.
+    pub account: AccountId,
+    /// The OPAQUE registration record.
+    pub record: Vec<u8>,
+}
+
+/// A channel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChannelRow {
+    /// Its number.
+    pub id: ChannelId,
+    /// Its name.
+    pub name: ChannelName,
+    /// Who may enter.
+    pub kind: ChannelKind,
+    /// Who made it; `None` for the relay itself.
+    pub host: Option<AccountId>,
+    /// When.
+    pub created: UnixMillis,
+    /// The life of its log.
+    pub epoch: Epoch,
+    /// Its newest entry.
+    pub head: Seq,
+}
+
+/// All that a relay holds in memory from its start on.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Contents {
+    /// All accounts.
+    pub accounts: Vec<AccountRow>,
+    /// All channels.
+    pub channels: Vec<ChannelRow>,
+    /// Who is a member of what.
+    pub members: Vec<(ChannelId, AccountId)>,
+}
+
+/// One write of a batch.
+#[derive(Debug, Clone)]
+pub enum Write {
+    /// Makes a channel; with a host, its `Joined` is the first entry.
+    CreateChannel {
+        /// Its name.
+        name: ChannelName,
+        /// Who may enter.
+        kind: ChannelKind,
+        /// Who makes it, and their name.
+        host: Option<(AccountId, AccountName)>,
+        /// When.
+        at: UnixMillis,
+    },
+    /// Appends an entry.
+    Append {
+        /// The channel.
+        channel: ChannelId,
+        /// Who causes it.
+        sender: AccountId,
+        /// Their name.
+        sender_name: AccountName,
+        /// Their name for it.
+        nonce: Option<Nonce>,
+        /// When.
+        at: UnixMillis,
+        /// What. `Joined` and `Left` change the membership too.
+        body: Body,
+    },
+}
+
+/// What became of a write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Written {
+    /// The channel exists. The entry is its host's `Joined`.
+    Channel(ChannelRow, Option<Entry>),
+    /// A channel of this name exists.
+    ChannelExists,
+    /// A new entry.
+    New(Entry),
+    /// The sender used the nonce before: the entry it named first.
+    Known(Entry),
+    /// A join of a member, or a leave of somebody else.
+    Unchanged,
+    /// There is no such channel.
+    NoSuchChannel,
+}
+
+/// A part of a log, ascending and contiguous.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogPart {
+    /// The entries.
+    pub entries: Vec<Entry>,
+    /// Whether the range goes on beyond them.
+    pub more: bool,
+}
+
+/// SHA-256 of a token. The token itself is never stored.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TokenHash(pub [u8; 32]);
+
+impl TokenHash {
+    /// Of a token.
+    pub fn of(token: &[u8]) -> Self {
+        Self(Sha256::digest(token).into())
+    }
+}
+
+impl fmt::Debug for TokenHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TokenHash(…)")
+    }
+}
+
+/// A token to be kept.
+#[derive(Debug, Clone, Copy)]
+pub struct NewToken {
+    /// Its hash.
+    pub hash: TokenHash,
+    /// Whose.
+    pub account: AccountId,
+    /// The session that it resumes.
+    pub session: SessionId,
+    /// Until when.
+    pub expires: UnixMillis,
+}
+
+/// What became of a rotation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rotation {
+    /// The successor is good from now on, or was since an earlier try whose reply was lost.
+    Rotated {
+        /// Whose.
+        account: AccountId,
+        /// The session.
+        session: SessionId,
+    },
+    /// The token and its successor were both used before: the session is revoked.
+    Replayed(SessionId),
+    /// Unknown, expired or revoked.
+    Refused,
+}
+
+/// The contract. One suite runs over every implementation.
+///
+/// Every method is atomic: after an error or a crash either all of it happened or nothing.
+#[async_trait]
+pub trait Storage: Send + Sync + 'static {
+    /// Its name on the command line.
+    fn name(&self) -> &'static str;
+
+    /// What a successful [`Storage::commit`] promises.
+    fn durability(&self) -> Durability;
+
+    /// Everything but logs and credentials.
+    async fn load(&self) -> Result<Contents, StorageError>;
+
+    /// Whether a name can be registered. Only [`Storage::create_account`] decides for good.
+    async fn name_state(&self, name: &NameKey) -> Result<NameState, StorageError>;
+
+    /// Makes an account, unless its folded name is taken or its skeleton is somebody else's.
+    async fn create_account(&self, account: NewAccount) -> Result<AccountCreated, StorageError>;
+
+    /// What a login as the folded name is checked against.
+    async fn credential(&self, folded: &str) -> Result<Option<Credential>, StorageError>;
+
+    /// Writes a batch in its order, all or nothing, durable as promised when it returns.
+    /// One outcome for each write. Seq is contiguous: what is not a new entry consumes none.
+    async fn commit(&self, batch: Vec<Write>) -> Result<Vec<Written>, StorageError>;
+
+    /// Reads a part of a log: at most `limit` entries and about `PAGE_LEN_MAX` bytes, at least one if there is one.
+    /// Never waits for a commit in progress.
+    async fn read_log(
+        &self,
+        channel: ChannelId,
+        range: HistoryRange,
+        limit: usize,
+    ) -> Result<LogPart, StorageError>;
+
+    /// Keeps the first token of a session.
+    async fn insert_token(&self, token: NewToken) -> Result<(), StorageError>;
+
+    /// Replaces `old` by `next` if `old` is good at `now`. A second time with the same pair gives the same answer as long as
+    /// `next` is unused; after that `old` revokes its whole session.
+    async fn rotate_token(
+        &self,
+        old: TokenHash,
+        next: TokenHash,
+        now: UnixMillis,
+        next_expires: UnixMillis,
+    ) -> Result<Rotation, StorageError>;
+
+    /// Makes every token of a session worthless.
+    async fn revoke_session(&self, session: SessionId) -> Result<(), StorageError>;
+
+    /// Flushes and closes. Nothing is asked after it.
+    async fn close(&self) -> Result<(), StorageError>;
+}

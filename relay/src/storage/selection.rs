@@ -1,0 +1,95 @@
+//! How much of a log goes into one page, and which storage a name means.
+//!
+//! Owns the cut of pages by count and bytes, the same for every storage, and the choice of a storage on the command line.
+
+use std::path::PathBuf;
+
+use mechat_protocol::limits::PAGE_LEN_MAX;
+use mechat_protocol::{Body, Content, Entry};
+
+use super::LogPart;
+
+/// Bytes that an entry takes in a page at most besides its content.
+const ENTRY_FRAME_LEN: usize = 256 + 2 * mechat_protocol::limits::NAME_LEN_MAX;
+
+/// The first entries of an ascending sequence that fit in a page.
+pub(crate) fn oldest(entries: impl Iterator<Item = Entry>, limit: usize) -> LogPart {
+    let (entries, more) = cut(entries, limit);
+    LogPart { entries, more }
+}
+
+/// The first entries of a descending sequence that fit in a page, turned round.
+pub(crate) fn newest(entries: impl Iterator<Item = Entry>, limit: usize) -> LogPart {
+    let (mut entries, more) = cut(entries, limit);
+    entries.reverse();
+    LogPart { entries, more }
+}
+
+fn cut(entries: impl Iterator<Item = Entry>, limit: usize) -> (Vec<Entry>, bool) {
+    let mut kept = Vec::new();
+    let mut len = 0;
+    for entry in entries {
+        len += encoded_len_max(&entry);
+        if kept.len() == limit || (len > PAGE_LEN_MAX && !kept.is_empty()) {
+            return (kept, true);
+        }
+        kept.push(entry);
+    }
+    (kept, false)
+}
+
+/// An upper bound of an entry's length in a page.
+fn encoded_len_max(entry: &Entry) -> usize {
+    ENTRY_FRAME_LEN
+        + match &entry.body {
+            Body::Message { content: Content::Text { text }, .. } => text.as_str().len(),
+            Body::Message { content: Content::Data { media_type, bytes }, .. } => {
+                media_type.as_str().len() + bytes.as_bytes().len()
+            }
+            _ => 0,
+        }
+}
+
+/// Which storage to open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StorageChoice {
+    /// The embedded database; `None` is `mechat.db` in the data directory.
+    Sqlite(Option<PathBuf>),
+    /// Nothing outlives the relay.
+    Memory,
+}
+
+/// What may be chosen, for errors and help.
+pub const CHOICES: &str = "sqlite, sqlite:PATH, memory";
+
+impl std::str::FromStr for StorageChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.split_once(':').unwrap_or((text, "")) {
+            ("sqlite", "") => Ok(Self::Sqlite(None)),
+            ("sqlite", path) => {
+                Ok(Self::Sqlite(Some(PathBuf::from(path.strip_prefix("//").unwrap_or(path)))))
+            }
+            ("memory", "") => Ok(Self::Memory),
+            _ => Err(format!("`{text}` is not a storage of this relay; valid: {CHOICES}")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_the_choices() {
+        assert_eq!("sqlite".parse(), Ok(StorageChoice::Sqlite(None)));
+        assert_eq!("sqlite:///a/b.db".parse(), Ok(StorageChoice::Sqlite(Some("/a/b.db".into()))));
+        assert_eq!("sqlite:b.db".parse(), Ok(StorageChoice::Sqlite(Some("b.db".into()))));
+        assert_eq!("memory".parse(), Ok(StorageChoice::Memory));
+        for bad in ["", "oracle", "memory:x", "redis://h"] {
+            let error = bad.parse::<StorageChoice>().expect_err(bad);
+            assert!(error.contains(CHOICES), "{error}");
+        }
+    }
+}

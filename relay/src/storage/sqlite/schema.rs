@@ -1,0 +1,125 @@
+//! Tables, versions, and how a connection is set up.
+//!
+//! Invariants: a migration, once released, is never edited; each runs in one transaction with its version number.
+
+use rusqlite::Connection;
+
+/// Migration n brings `user_version` from n to n + 1.
+const MIGRATIONS: &[&str] = &["
+    CREATE TABLE accounts (
+        id          INTEGER PRIMARY KEY AUTOINCREMENT,
+        name        TEXT    NOT NULL,
+        folded      TEXT    NOT NULL UNIQUE,
+        skeleton    TEXT    NOT NULL UNIQUE,
+        credential  BLOB    NOT NULL,
+        admin       INTEGER NOT NULL,
+        created_ms  INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE channels (
+        id          INTEGER PRIMARY KEY AUTOINCREMENT,
+        name        TEXT    NOT NULL,
+        folded      TEXT    NOT NULL UNIQUE,
+        kind        TEXT    NOT NULL,
+        host        INTEGER REFERENCES accounts (id),
+        created_ms  INTEGER NOT NULL,
+        epoch       INTEGER NOT NULL,
+        head        INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE members (
+        channel     INTEGER NOT NULL REFERENCES channels (id),
+        account     INTEGER NOT NULL REFERENCES accounts (id),
+        PRIMARY KEY (channel, account)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE log (
+        channel     INTEGER NOT NULL REFERENCES channels (id),
+        seq         INTEGER NOT NULL,
+        epoch       INTEGER NOT NULL,
+        at_ms       INTEGER NOT NULL,
+        sender      INTEGER NOT NULL REFERENCES accounts (id),
+        nonce       BLOB,
+        body        BLOB    NOT NULL,
+        PRIMARY KEY (channel, seq)
+    ) STRICT, WITHOUT ROWID;
+    CREATE UNIQUE INDEX log_by_nonce ON log (sender, nonce) WHERE nonce IS NOT NULL;
+    CREATE TABLE tokens (
+        hash        BLOB    PRIMARY KEY,
+        account     INTEGER NOT NULL REFERENCES accounts (id),
+        session     BLOB    NOT NULL,
+        expires_ms  INTEGER NOT NULL,
+        successor   BLOB
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX tokens_by_session ON tokens (session);
+    CREATE INDEX tokens_by_expiry ON tokens (expires_ms);
+"];
+
+/// The database cannot be used as it is.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum SchemaError {
+    #[error(transparent)]
+    Sqlite(#[from] rusqlite::Error),
+    #[error(
+        "its schema has version {found}, this relay knows up to {known}: run the newer relay that made it, or restore a backup"
+    )]
+    Newer { found: usize, known: usize },
+    #[error(
+        "it cannot be switched to write-ahead logging (journal_mode is `{0}`): is its file system a network share?"
+    )]
+    NoWal(String),
+}
+
+/// Sets a writing connection up and migrates.
+pub(super) fn prepare(connection: &mut Connection) -> Result<(), SchemaError> {
+    connection.busy_timeout(std::time::Duration::from_secs(5))?;
+    let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+    if mode != "wal" {
+        return Err(SchemaError::NoWal(mode));
+    }
+    connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")?;
+    migrate(connection)
+}
+
+fn migrate(connection: &mut Connection) -> Result<(), SchemaError> {
+    // Immediate: two relays that start at once must not both migrate.
+    let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    let found: usize = transaction
+        .query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0))?
+        .try_into()
+        .unwrap_or(usize::MAX);
+    if found > MIGRATIONS.len() {
+        return Err(SchemaError::Newer { found, known: MIGRATIONS.len() });
+    }
+    for migration in &MIGRATIONS[found..] {
+        transaction.execute_batch(migration)?;
+    }
+    transaction.pragma_update(None, "user_version", i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX))?;
+    Ok(transaction.commit()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refuses_a_newer_schema_and_leaves_it_alone() {
+        let directory = tempfile::tempdir().expect("directory");
+        let path = directory.path().join("newer.db");
+        let mut connection = Connection::open(&path).expect("opens");
+        prepare(&mut connection).expect("prepares");
+        connection.pragma_update(None, "user_version", 99).expect("sets");
+        let error = prepare(&mut connection).expect_err("newer").to_string();
+        assert!(error.contains("version 99") && error.contains("backup"), "{error}");
+        let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).expect("reads");
+        assert_eq!(version, 99);
+    }
+
+    #[test]
+    fn commits_are_synced() {
+        let directory = tempfile::tempdir().expect("directory");
+        let mut connection = Connection::open(directory.path().join("a.db")).expect("opens");
+        prepare(&mut connection).expect("prepares");
+        let pragma = |name: &str| -> i64 {
+            connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get(0)).expect("reads")
+        };
+        assert_eq!((pragma("synchronous"), pragma("foreign_keys")), (2, 1), "FULL is 2");
+    }
+}

@@ -1,0 +1,69 @@
+//! A thread with a connection of its own, and work that is sent to it.
+//!
+//! SQLite blocks: it must not run on the threads that carry connections.
+
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use crate::storage::StorageError;
+
+type Job = Box<dyn FnOnce(&mut Connection) + Send>;
+
+/// Work that waits for the thread. When it is full the asking thread waits: the askers are bounded
+/// by requests in flight, so this is a second fence, not the first.
+const JOBS_MAX: usize = 8_192;
+
+#[derive(Debug)]
+pub(super) struct SqliteThread {
+    running: Mutex<Option<(SyncSender<Job>, JoinHandle<()>)>>,
+}
+
+impl SqliteThread {
+    pub(super) fn start(name: &str, mut connection: Connection) -> Result<Self, StorageError> {
+        let (jobs, queue) = sync_channel::<Job>(JOBS_MAX);
+        let work = move || {
+            while let Ok(job) = queue.recv() {
+                job(&mut connection);
+            }
+        };
+        let thread = std::thread::Builder::new()
+            .name(name.into())
+            .spawn(work)
+            .map_err(|error| StorageError::new("starting the database thread", &error))?;
+        Ok(Self { running: Mutex::new(Some((jobs, thread))) })
+    }
+
+    /// Runs `work` on the thread.
+    pub(super) async fn call<T: Send + 'static>(
+        &self,
+        what: &'static str,
+        work: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StorageError> {
+        let (reply, answer) = oneshot::channel();
+        let job: Job = Box::new(move |connection| {
+            let _ = reply.send(work(connection)); // The asker may have gone away.
+        });
+        let jobs = self
+            .running
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .as_ref()
+            .map(|(jobs, _)| jobs.clone());
+        let gone = || StorageError::new(what, &"the database thread has ended");
+        jobs.ok_or_else(gone)?.send(job).map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?.map_err(|error| StorageError::new(what, &error))
+    }
+
+    /// Lets the thread finish what is queued, and waits for it: its connection is closed after that.
+    pub(super) async fn stop(&self) {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some((jobs, thread)) = running {
+            drop(jobs);
+            let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! From the hub's words to the storage's, and back. Neither knows the other.
+
+use mechat_hub::{
+    AccountRecord, AppendDraft, AppendOutcome, ChannelRecord, Failure, HistoryRead, NewChannel, Snapshot,
+    StoreAnswer,
+};
+
+use crate::storage::{ChannelRow, Contents, LogPart, StorageError, Write, Written};
+
+/// What the storage held at the start.
+pub(crate) fn snapshot(contents: Contents) -> Snapshot {
+    let account =
+        |row: crate::storage::AccountRow| AccountRecord { id: row.id, name: row.name, admin: row.admin };
+    Snapshot {
+        accounts: contents.accounts.into_iter().map(account).collect(),
+        channels: contents.channels.into_iter().map(channel).collect(),
+        members: contents.members,
+    }
+}
+
+fn channel(row: ChannelRow) -> ChannelRecord {
+    let ChannelRow { id, name, kind, host, created, epoch, head } = row;
+    ChannelRecord { id, name, kind, host, created, epoch, head }
+}
+
+/// A channel to be made.
+pub(crate) fn create(channel: NewChannel) -> Write {
+    let NewChannel { name, kind, host, host_name, at } = channel;
+    Write::CreateChannel { name, kind, host: Some((host, host_name)), at }
+}
+
+/// An entry to be appended.
+pub(crate) fn append(draft: AppendDraft) -> Write {
+    let AppendDraft { channel, sender, sender_name, nonce, at, body } = draft;
+    Write::Append { channel, sender, sender_name, nonce, at, body }
+}
+
+/// What became of a write.
+pub(crate) fn written(written: Written) -> Result<StoreAnswer, Failure> {
+    match written {
+        Written::Channel(row, Some(entry)) => Ok(StoreAnswer::ChannelCreated(channel(row), entry)),
+        Written::ChannelExists => Ok(StoreAnswer::ChannelExists),
+        Written::New(entry) => Ok(StoreAnswer::Appended(AppendOutcome::New(entry))),
+        Written::Known(entry) => Ok(StoreAnswer::Appended(AppendOutcome::Known(entry))),
+        Written::Unchanged => Ok(StoreAnswer::Appended(AppendOutcome::Unchanged)),
+        // The hub knows the channels, and makes none without a host.
+        Written::NoSuchChannel | Written::Channel(_, None) => Err(Failure),
+    }
+}
+
+/// A part of a log.
+pub(crate) fn read(read: Result<LogPart, StorageError>) -> Result<StoreAnswer, Failure> {
+    match read {
+        Ok(LogPart { entries, more }) => Ok(StoreAnswer::HistoryRead(HistoryRead { entries, more })),
+        Err(error) => {
+            tracing::error!(%error, "history");
+            Err(Failure)
+        }
+    }
+}
