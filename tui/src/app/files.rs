@@ -1,0 +1,136 @@
+//! The client's own files: the list of relays, the pins' place, the log.
+//!
+//! Invariants: a file is replaced whole or not at all; no secret is written here.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use anyhow::Context as _;
+use tracing::level_filters::LevelFilter;
+
+use crate::model::RelayBook;
+
+/// Bytes of the log beyond which the next start begins a new one.
+const LOG_LEN_MAX: u64 = 4 * 1_024 * 1_024;
+
+/// Where the files are.
+#[derive(Debug, Clone)]
+pub struct Places {
+    config: PathBuf,
+    state: PathBuf,
+}
+
+impl Places {
+    /// The platform's directories (XDG on Linux), or one directory for everything.
+    pub fn new(directory: Option<PathBuf>) -> anyhow::Result<Self> {
+        if let Some(directory) = directory {
+            return Ok(Self { config: directory.clone(), state: directory });
+        }
+        let platform = directories::ProjectDirs::from("", "", "mechat")
+            .context("this system names no home directory; use --data-dir DIR")?;
+        let state = platform.state_dir().unwrap_or(platform.data_local_dir());
+        Ok(Self { config: platform.config_dir().to_owned(), state: state.to_owned() })
+    }
+
+    /// The relays' fingerprints.
+    pub fn pins(&self) -> PathBuf {
+        self.config.join("pins")
+    }
+
+    fn relays(&self) -> PathBuf {
+        self.config.join("relays.toml")
+    }
+
+    fn log(&self) -> PathBuf {
+        self.state.join("mechat-tui.log")
+    }
+}
+
+/// Reads the list of relays; a missing file is an empty list.
+pub fn load_relays(places: &Places) -> anyhow::Result<RelayBook> {
+    let path = places.relays();
+    match fs::read_to_string(&path) {
+        Ok(text) => toml::from_str(&text).with_context(|| format!("{} cannot be understood", path.display())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(RelayBook::default()),
+        Err(error) => Err(error).with_context(|| format!("{} cannot be read", path.display())),
+    }
+}
+
+/// Writes the list of relays.
+pub fn save_relays(places: &Places, relays: &RelayBook) -> anyhow::Result<()> {
+    let path = places.relays();
+    let text = toml::to_string(relays)?;
+    replace(&path, text.as_bytes()).with_context(|| format!("{} cannot be written", path.display()))
+}
+
+/// A reader sees the file before or the file after, whatever happens in between.
+fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    if let Some(directory) = path.parent() {
+        fs::create_dir_all(directory)?;
+    }
+    let beside = path.with_extension(format!("new-{}", std::process::id()));
+    let mut file = File::create(&beside)?;
+    let written = file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| fs::rename(&beside, path));
+    if written.is_err() {
+        let _ = fs::remove_file(&beside);
+    }
+    written
+}
+
+/// Sends the log to its file; without one the client works all the same.
+pub fn start_log(places: &Places, level: LevelFilter) {
+    if level == LevelFilter::OFF {
+        return;
+    }
+    let path = places.log();
+    if let Some(file) = open_log(&path) {
+        let subscriber = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_max_level(level)
+            .with_writer(Mutex::new(file))
+            .finish();
+        let _ = tracing::subscriber::set_global_default(subscriber);
+        tracing::info!(version = env!("CARGO_PKG_VERSION"), "started");
+    }
+}
+
+fn open_log(path: &Path) -> Option<File> {
+    fs::create_dir_all(path.parent()?).ok()?;
+    if fs::metadata(path).is_ok_and(|metadata| metadata.len() > LOG_LEN_MAX) {
+        fs::rename(path, path.with_extension("log.old")).ok()?;
+    }
+    let mut options = OpenOptions::new();
+    options.append(true).create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn relays_survive_a_restart() {
+        let directory = tempfile::tempdir().expect("directory");
+        let places = Places::new(Some(directory.path().join("deep/er"))).expect("places");
+        assert_eq!(load_relays(&places).expect("no file"), RelayBook::default());
+        let mut relays = RelayBook::default();
+        relays.used(&"chat.example.org:7667".parse().expect("address"), None);
+        save_relays(&places, &relays).expect("writes");
+        assert_eq!(load_relays(&places).expect("reads"), relays);
+        let left: Vec<_> = fs::read_dir(directory.path().join("deep/er")).expect("lists").collect();
+        assert_eq!(left.len(), 1, "nothing lies about: {left:?}");
+    }
+
+    #[test]
+    fn a_broken_list_is_named_not_overwritten() {
+        let directory = tempfile::tempdir().expect("directory");
+        let places = Places::new(Some(directory.path().to_owned())).expect("places");
+        fs::write(places.relays(), "[[relay]]\naddress = \"a b\"").expect("writes");
+        let error = format!("{:#}", load_relays(&places).expect_err("broken"));
+        assert!(error.contains("relays.toml") && error.contains("HOST:PORT"), "{error}");
+    }
+}

@@ -1,0 +1,421 @@
+//! The shell of the full-screen client: it reads, feeds, performs, arms a timer, and draws what changed.
+//!
+//! Owns the terminal, the runtime, the client's handle, the keyring's thread and the files. It never decides anything:
+//! [`update`](mod@crate::update) does.
+//!
+//! Invariants: the first picture comes before network, keyring and relay; a burst of events is drawn once; nothing ticks
+//! while nothing changes; quitting waits for nobody longer than its limits.
+
+pub mod files;
+pub mod terminal;
+pub mod tokens;
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use crossterm::event::{Event as TerminalEvent, EventStream};
+use futures_util::{FutureExt as _, StreamExt as _};
+use jiff::tz::TimeZone;
+use mechat_client::{Client, Command, Config, Event as ClientEvent};
+use mechat_protocol::UnixMillis;
+use mechat_relay::Relay;
+use tokio::sync::mpsc;
+use tracing::level_filters::LevelFilter;
+
+use crate::cli::{HostOptions, Wanted};
+use crate::model::{Hosting, Model, Moment, Screen as ModelScreen, Setup, Target};
+use crate::theme::Theme;
+use crate::update::{self, Effect, Event};
+use files::Places;
+use terminal::Screen;
+use tokens::{Keyring, Request, Tokens};
+
+/// Events from the shell's own tasks that may wait.
+const EVENTS_MAX: usize = 64;
+/// How long the client may take to say goodbye.
+const GOODBYE_LIMIT: Duration = Duration::from_millis(400);
+/// How long the keyring may take at the end.
+const KEYRING_LIMIT: Duration = Duration::from_millis(300);
+/// How long a relay in this process may take to drain.
+const DRAIN_LIMIT: Duration = Duration::from_secs(5);
+/// Events that are fed before the screen is drawn again.
+const BURST_MAX: usize = 512;
+
+/// This software, as relays are told.
+pub const AGENT: &str = concat!("mechat-tui/", env!("CARGO_PKG_VERSION"));
+
+/// Runs the full-screen client.
+pub fn run(wanted: Wanted, level: LevelFilter) -> anyhow::Result<ExitCode> {
+    let started = Instant::now();
+    terminal::end_on_panic();
+    let mut screen = Screen::take().context("the terminal cannot be used")?;
+    let (relays, broken) = match files::load_relays(&wanted.places) {
+        Ok(relays) => (relays, None),
+        Err(error) => (crate::model::RelayBook::default(), Some(format!("{error:#}"))),
+    };
+    let mut model = Model::new(Setup {
+        size: screen.size()?,
+        zone: TimeZone::system(),
+        theme: Theme::from_environment(std::env::var_os("NO_COLOR").as_deref()),
+        relays,
+        pins_file: wanted.places.pins().display().to_string(),
+        now: moment(started),
+    });
+    if let Some(broken) = &broken {
+        model.complain(broken.clone());
+    }
+    let effects = start(&mut model, &wanted);
+    screen.draw(&mut model)?;
+    files::start_log(&wanted.places, level);
+    let runtime = runtime(wanted.host.is_some())?;
+    let outcome = runtime.block_on(async {
+        let mut app = App::new(model, screen, wanted.places, started, broken.is_some());
+        if let Some(options) = wanted.host {
+            app.host(options);
+        }
+        app.perform(effects)?;
+        app.run().await?;
+        app.finish().await;
+        anyhow::Ok(())
+    });
+    // A task that hangs is not waited for.
+    runtime.shutdown_background();
+    outcome.map(|()| ExitCode::SUCCESS)
+}
+
+/// One thread is plenty for a client; a relay gets two more.
+pub fn runtime(hosting: bool) -> std::io::Result<tokio::runtime::Runtime> {
+    if hosting {
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()
+    } else {
+        tokio::runtime::Builder::new_current_thread().enable_all().build()
+    }
+}
+
+fn start(model: &mut Model, wanted: &Wanted) -> Vec<Effect> {
+    if wanted.host.is_some() {
+        model.hosting = Some(Hosting::Starting);
+        model.screen = ModelScreen::Connecting;
+        model.link = crate::model::Link::Connecting { attempt: 1 };
+        return Vec::new();
+    }
+    wanted.target.clone().map_or_else(Vec::new, |target| update::begin(model, target))
+}
+
+fn moment(started: Instant) -> Moment {
+    Moment {
+        wall: UnixMillis(jiff::Timestamp::now().as_millisecond()),
+        steady: started.elapsed(),
+        nonce: Client::nonce(),
+    }
+}
+
+/// Starts the relay; the link's port is the real one.
+pub async fn start_relay(options: HostOptions) -> anyhow::Result<Relay> {
+    let mut config = mechat_relay::Config::new()?;
+    if let Some(listen) = options.listen {
+        config.listen = listen;
+    }
+    if let Some(data_dir) = options.data_dir {
+        config.data_dir = data_dir;
+    }
+    Relay::start(config).await
+}
+
+/// Starts a client for a relay.
+pub fn start_client(target: &Target, places: &Places) -> (Client, mpsc::Receiver<ClientEvent>) {
+    Client::start(Config {
+        address: target.address.clone(),
+        pins: places.pins(),
+        invited: target.invited,
+        agent: AGENT.to_owned(),
+    })
+}
+
+/// The relay in this process is known for sure: an older pin for its address is replaced.
+pub fn pin_own_relay(places: &Places, relay: &Relay) {
+    let address = mechat_protocol::RelayAddress::new("127.0.0.1", relay.local_addr().port());
+    if let Ok(address) = address {
+        let pinned = mechat_certs::PinStore::open(places.pins())
+            .and_then(|pins| pins.pin(&address, relay.fingerprint()));
+        if let Err(error) = pinned {
+            tracing::warn!(%error, "the own relay is not pinned");
+        }
+    }
+}
+
+struct App {
+    model: Model,
+    screen: Screen,
+    places: Places,
+    started: Instant,
+    keep_relays_file: bool,
+    client: Option<(Client, mpsc::Receiver<ClientEvent>)>,
+    relay: Option<tokio::sync::oneshot::Receiver<Relay>>,
+    tokens: Option<Tokens>,
+    events: (mpsc::Sender<Event>, mpsc::Receiver<Event>),
+    quitting: bool,
+}
+
+/// What ended the wait.
+enum Woken {
+    Terminal(Option<std::io::Result<TerminalEvent>>),
+    Client(Option<ClientEvent>),
+    Own(Option<Event>),
+    Signal,
+    Timer,
+}
+
+impl App {
+    fn new(model: Model, screen: Screen, places: Places, started: Instant, keep_relays_file: bool) -> Self {
+        Self {
+            model,
+            screen,
+            places,
+            started,
+            keep_relays_file,
+            client: None,
+            relay: None,
+            tokens: None,
+            events: mpsc::channel(EVENTS_MAX),
+            quitting: false,
+        }
+    }
+
+    /// Starts the relay in the background; the outcome comes as an event.
+    fn host(&mut self, options: HostOptions) {
+        let (hand_over, relay) = tokio::sync::oneshot::channel();
+        let (events, places) = (self.events.0.clone(), self.places.clone());
+        self.relay = Some(relay);
+        tokio::spawn(async move {
+            let outcome = start_relay(options).await;
+            let event = match outcome {
+                Ok(relay) => {
+                    pin_own_relay(&places, &relay);
+                    let invite = relay.invite();
+                    let _ = hand_over.send(relay);
+                    Ok(invite)
+                }
+                Err(error) => Err(format!("{error:#}")),
+            };
+            let _ = events.send(Event::Hosting(event)).await;
+        });
+    }
+
+    async fn run(&mut self) -> anyhow::Result<()> {
+        let mut keys = EventStream::new();
+        let mut signals = Signals::new()?;
+        while !self.quitting {
+            let woken = self.wait(&mut keys, &mut signals).await;
+            self.feed(woken)?;
+            for _ in 0..BURST_MAX {
+                let Some(next) = self.ready(&mut keys) else { break };
+                self.feed(next)?;
+            }
+            if !self.quitting {
+                self.screen.draw(&mut self.model)?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn wait(&mut self, keys: &mut EventStream, signals: &mut Signals) -> Woken {
+        let wake_at = update::wake_at(&self.model).map(|at| tokio::time::Instant::from_std(self.started + at));
+        tokio::select! {
+            biased;
+            () = signals.next() => Woken::Signal,
+            key = keys.next() => Woken::Terminal(key),
+            event = self.events.1.recv() => Woken::Own(event),
+            event = next_client_event(&mut self.client) => Woken::Client(event),
+            () = sleep_until(wake_at) => Woken::Timer,
+        }
+    }
+
+    /// What has come already, without waiting.
+    fn ready(&mut self, keys: &mut EventStream) -> Option<Woken> {
+        if let Some(key) = keys.next().now_or_never() {
+            return Some(Woken::Terminal(key));
+        }
+        if let Ok(event) = self.events.1.try_recv() {
+            return Some(Woken::Own(Some(event)));
+        }
+        let (_, events) = self.client.as_mut()?;
+        events.try_recv().ok().map(|event| Woken::Client(Some(event)))
+    }
+
+    fn feed(&mut self, woken: Woken) -> anyhow::Result<()> {
+        let event = match woken {
+            Woken::Signal => Event::Terminate,
+            Woken::Timer => Event::Timer,
+            Woken::Own(Some(event)) => event,
+            Woken::Client(Some(event)) => Event::Client(event),
+            Woken::Client(None) => {
+                self.client = None;
+                Event::Client(ClientEvent::Stopped)
+            }
+            Woken::Terminal(Some(Ok(TerminalEvent::Key(key)))) => Event::Key(key),
+            Woken::Terminal(Some(Ok(TerminalEvent::Paste(text)))) => Event::Paste(text),
+            Woken::Terminal(Some(Ok(TerminalEvent::Resize(columns, rows)))) => Event::Resize(columns, rows),
+            Woken::Terminal(Some(Ok(TerminalEvent::FocusGained))) => Event::Focus(true),
+            Woken::Terminal(Some(Ok(TerminalEvent::FocusLost))) => Event::Focus(false),
+            Woken::Terminal(Some(Ok(TerminalEvent::Mouse(_)))) | Woken::Own(None) => return Ok(()),
+            // The terminal is gone.
+            Woken::Terminal(None | Some(Err(_))) => Event::Terminate,
+        };
+        let effects = update::update(&mut self.model, event, moment(self.started));
+        self.perform(effects)
+    }
+
+    fn perform(&mut self, effects: Vec<Effect>) -> anyhow::Result<()> {
+        for effect in effects {
+            match effect {
+                Effect::Connect(target) => self.connect(&target),
+                Effect::Disconnect => self.disconnect(),
+                Effect::Client(command) => self.command(command),
+                Effect::LoadToken(address, account) => self.load_token(Request::Load(address, account)),
+                Effect::SaveToken(address, account, token) => self.token(Request::Save(address, account, token)),
+                Effect::ForgetToken(address, account) => self.token(Request::Forget(address, account)),
+                Effect::SaveRelays(relays) => self.save_relays(&relays),
+                Effect::Redraw => self.screen.forget()?,
+                Effect::Suspend => self.screen.suspend()?,
+                Effect::Quit => self.quitting = true,
+            }
+        }
+        Ok(())
+    }
+
+    fn connect(&mut self, target: &Target) {
+        self.disconnect();
+        self.client = Some(start_client(target, &self.places));
+    }
+
+    fn disconnect(&mut self) {
+        if let Some((client, _)) = self.client.take() {
+            tokio::spawn(async move { client.send(Command::Quit).await });
+        }
+    }
+
+    /// Never waits: the client's queue is long, and one that is full is told.
+    fn command(&mut self, command: Command) {
+        let Some((client, _)) = &self.client else { return };
+        if tokio::task::unconstrained(client.send(command)).now_or_never().is_none() {
+            self.tell(Event::Failed("too much waits to be sent; wait a little, then try again".to_owned()));
+        }
+    }
+
+    fn tokens(&mut self) -> &Tokens {
+        let events = self.events.0.clone();
+        self.tokens.get_or_insert_with(|| Tokens::start(Keyring::system(), events))
+    }
+
+    fn token(&mut self, request: Request) {
+        if !self.tokens().ask(request) {
+            self.tell(Event::NoKeyring);
+        }
+    }
+
+    /// A keyring that does not answer in time counts as none; an answer that comes later is not waited for any more.
+    fn load_token(&mut self, request: Request) {
+        let events = self.events.0.clone();
+        if let Request::Load(address, account) = &request {
+            let late = Event::TokenLoaded { address: address.clone(), account: account.clone(), token: None };
+            tokio::spawn(async move {
+                tokio::time::sleep(tokens::TIMEOUT).await;
+                let _ = events.send(late).await;
+            });
+        }
+        self.token(request);
+    }
+
+    fn save_relays(&mut self, relays: &crate::model::RelayBook) {
+        // A file that could not be understood belongs to its author.
+        if self.keep_relays_file {
+            return;
+        }
+        if let Err(error) = files::save_relays(&self.places, relays) {
+            self.tell(Event::Failed(format!("{error:#}")));
+        }
+    }
+
+    fn tell(&self, event: Event) {
+        let _ = self.events.0.try_send(event);
+    }
+
+    /// Says goodbye to relay and keyring within their limits, the terminal given back first.
+    async fn finish(self) {
+        drop(self.screen);
+        if let Some((client, mut events)) = self.client {
+            let goodbye = async {
+                client.send(Command::Quit).await;
+                while !matches!(events.recv().await, None | Some(ClientEvent::Stopped)) {}
+            };
+            let _ = tokio::time::timeout(GOODBYE_LIMIT, goodbye).await;
+        }
+        if let Some(tokens) = &self.tokens {
+            tokens.flush(KEYRING_LIMIT).await;
+        }
+        if let Some(Ok(relay)) = self.relay.map(|mut relay| relay.try_recv()) {
+            let _ = tokio::time::timeout(DRAIN_LIMIT, relay.shutdown()).await;
+        }
+        tracing::info!("quit");
+    }
+}
+
+async fn next_client_event(client: &mut Option<(Client, mpsc::Receiver<ClientEvent>)>) -> Option<ClientEvent> {
+    match client {
+        Some((_, events)) => events.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn sleep_until(at: Option<tokio::time::Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The system's wish that the program end.
+#[cfg(unix)]
+pub struct Signals([tokio::signal::unix::Signal; 3]);
+
+#[cfg(unix)]
+impl Signals {
+    /// SIGTERM, SIGHUP, SIGINT.
+    pub fn new() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self([
+            signal(SignalKind::terminate())?,
+            signal(SignalKind::hangup())?,
+            signal(SignalKind::interrupt())?,
+        ]))
+    }
+
+    /// Until one of them comes.
+    pub async fn next(&mut self) {
+        let [terminate, hang_up, interrupt] = &mut self.0;
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = hang_up.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    }
+}
+
+/// The system's wish that the program end.
+#[cfg(not(unix))]
+pub struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    /// Ctrl-C.
+    pub fn new() -> std::io::Result<Self> {
+        Ok(Self)
+    }
+
+    /// Until it comes.
+    pub async fn next(&mut self) {
+        let _ = tokio::signal::ctrl_c().await;
+    }
+}

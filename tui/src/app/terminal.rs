@@ -1,0 +1,131 @@
+//! The terminal: taken once, always given back.
+//!
+//! Invariants: whatever ends the program (quit, error, panic, signal), [`restore`] runs; what it writes is harmless when run
+//! twice. Nothing else writes to the screen.
+
+use std::io::{self, BufWriter, Stdout, Write};
+
+use crossterm::event::{
+    DisableBracketedPaste, DisableFocusChange, EnableBracketedPaste, EnableFocusChange, KeyboardEnhancementFlags,
+    PopKeyboardEnhancementFlags, PushKeyboardEnhancementFlags,
+};
+use crossterm::terminal::{
+    BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen,
+};
+use crossterm::{cursor, execute, queue, terminal};
+use ratatui::Terminal;
+use ratatui::backend::CrosstermBackend;
+
+use crate::model::Model;
+use crate::view;
+
+/// Bytes that one picture may take before it is written in parts.
+const PICTURE_LEN: usize = 32_768;
+
+type Backend = CrosstermBackend<BufWriter<Stdout>>;
+
+/// The taken terminal; dropping it gives it back.
+#[derive(Debug)]
+pub struct Screen {
+    terminal: Terminal<Backend>,
+}
+
+impl Screen {
+    /// Takes the terminal.
+    pub fn take() -> io::Result<Self> {
+        enter()?;
+        let terminal = Terminal::new(CrosstermBackend::new(BufWriter::with_capacity(PICTURE_LEN, io::stdout())));
+        match terminal {
+            Ok(terminal) => Ok(Self { terminal }),
+            Err(error) => {
+                restore();
+                Err(error)
+            }
+        }
+    }
+
+    /// Columns and rows.
+    pub fn size(&self) -> io::Result<(u16, u16)> {
+        self.terminal.size().map(|size| (size.width, size.height))
+    }
+
+    /// Draws what changed, shown at once where the terminal can.
+    pub fn draw(&mut self, model: &mut Model) -> io::Result<()> {
+        model.size = self.size()?;
+        queue!(self.terminal.backend_mut(), BeginSynchronizedUpdate)?;
+        self.terminal.draw(|frame| view::view(model, frame))?;
+        execute!(self.terminal.backend_mut(), EndSynchronizedUpdate)
+    }
+
+    /// Forgets what is on the screen, so that the next picture is drawn whole.
+    pub fn forget(&mut self) -> io::Result<()> {
+        self.terminal.clear()
+    }
+
+    /// Gives the terminal back, stops until the shell continues us, takes it again.
+    ///
+    /// Stopping uses signal-hook's emulation of the default action: it raises the signal with its default disposition behind a
+    /// safe call, and crossterm has brought the crate already.
+    #[cfg(unix)]
+    pub fn suspend(&mut self) -> io::Result<()> {
+        restore();
+        signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGTSTP)?;
+        enter()?;
+        self.forget()
+    }
+
+    /// There is no such thing here.
+    #[cfg(not(unix))]
+    pub fn suspend(&mut self) -> io::Result<()> {
+        self.forget()
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        restore();
+    }
+}
+
+fn enter() -> io::Result<()> {
+    terminal::enable_raw_mode()?;
+    let taken = execute!(
+        io::stdout(),
+        EnterAlternateScreen,
+        EnableBracketedPaste,
+        EnableFocusChange,
+        // Tells Shift-Enter from Enter where the terminal knows how; others ignore it.
+        PushKeyboardEnhancementFlags(KeyboardEnhancementFlags::DISAMBIGUATE_ESCAPE_CODES),
+    );
+    if taken.is_err() {
+        restore();
+    }
+    taken
+}
+
+/// Gives the terminal back.
+pub fn restore() {
+    let mut out = io::stdout();
+    let _ = execute!(
+        out,
+        EndSynchronizedUpdate,
+        PopKeyboardEnhancementFlags,
+        DisableFocusChange,
+        DisableBracketedPaste,
+        LeaveAlternateScreen,
+        cursor::Show,
+    );
+    let _ = terminal::disable_raw_mode();
+    let _ = out.flush();
+}
+
+/// A panic anywhere gives the terminal back, says what happened, and ends the program: a half-dead client would be worse.
+pub fn end_on_panic() {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        restore();
+        tracing::error!("{panic}");
+        report(panic);
+        std::process::exit(101);
+    }));
+}

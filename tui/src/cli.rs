@@ -1,0 +1,164 @@
+//! The command line: raw arguments become what is meant.
+//!
+//! Exit codes: 0 as asked, 1 something failed, 2 the command line makes no sense.
+
+use std::io::{IsTerminal, Write};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use mechat_protocol::{Fingerprint, Invite, RelayAddress};
+use tracing::level_filters::LevelFilter;
+
+use crate::app::files::Places;
+use crate::model::Target;
+use crate::{app, plain};
+
+/// Group chat in the terminal: join a relay, or host one.
+#[derive(Debug, Parser)]
+#[command(name = "mechat-tui", version, about, args_conflicts_with_subcommands = false)]
+struct Cli {
+    /// The relay to go to, instead of choosing one on the start screen.
+    #[arg(long, value_name = "HOST[:PORT]", conflicts_with = "link")]
+    relay: Option<RelayAddress>,
+    /// An invite link, mechat://…: joins in one step.
+    #[arg(value_name = "LINK")]
+    link: Option<Invite>,
+    /// The only certificate to accept, by its SHA-256 fingerprint.
+    #[arg(long, value_name = "FINGERPRINT")]
+    fingerprint: Option<Fingerprint>,
+    #[command(flatten)]
+    common: Common,
+    /// Where this client keeps its relays, pins and log [default: the platform's directories].
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<Sub>,
+}
+
+#[derive(Debug, Args)]
+struct Common {
+    /// Lines in, lines out: for pipes, scripts and screen readers.
+    #[arg(long, global = true)]
+    plain: bool,
+    /// How much goes to the log file: off, error, warn, info, debug or trace.
+    #[arg(long, global = true, value_name = "LEVEL", default_value = "info")]
+    log: LevelFilter,
+}
+
+#[derive(Debug, Subcommand)]
+enum Sub {
+    /// Run a relay in this process, and chat on it.
+    Host {
+        /// The address to listen on [default: all, port 7667].
+        #[arg(long, alias = "addr", value_name = "ADDR")]
+        listen: Option<SocketAddr>,
+        /// Where the relay keeps its database, keys and certificate [default: the platform's data directory].
+        #[arg(long, value_name = "DIR")]
+        data_dir: Option<PathBuf>,
+    },
+}
+
+/// The relay that shall run in this process.
+#[derive(Debug, Clone)]
+pub struct HostOptions {
+    /// Where it listens.
+    pub listen: Option<SocketAddr>,
+    /// Where its data is.
+    pub data_dir: Option<PathBuf>,
+}
+
+/// What the user wants.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// The relay that was named.
+    pub target: Option<Target>,
+    /// A relay in this process.
+    pub host: Option<HostOptions>,
+    /// Where this client's files are.
+    pub places: Places,
+}
+
+/// Parses, runs, and says what went wrong.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no errors; clap knows which stream and which code.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+        }
+    };
+    let plain = cli.common.plain;
+    if !plain && !(std::io::stdout().is_terminal() && std::io::stdin().is_terminal()) {
+        say("error: the full screen needs a terminal for input and output; use --plain in pipes and scripts");
+        return ExitCode::from(2);
+    }
+    match run(cli) {
+        Ok(code) => code,
+        Err(error) => {
+            say(&format!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let places = Places::new(cli.data_dir)?;
+    let mut target = cli.link.map(Target::from).or(cli.relay.map(Target::from));
+    if let (Some(target), Some(fingerprint)) = (&mut target, cli.fingerprint) {
+        target.invited = Some(fingerprint);
+    }
+    let host = cli.command.map(|Sub::Host { listen, data_dir }| HostOptions { listen, data_dir });
+    let wanted = Wanted { target, host, places };
+    if cli.common.plain {
+        app::files::start_log(&wanted.places, cli.common.log);
+        return plain::shell::run(wanted);
+    }
+    app::run(wanted, cli.common.log)
+}
+
+/// A line to the user, on standard error.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(arguments: &[&str]) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(std::iter::once(&"mechat-tui").chain(arguments))
+    }
+
+    #[test]
+    fn understands_what_is_documented() {
+        let cli = parse(&["--relay", "chat.example.org", "--plain", "--log", "debug"]).expect("valid");
+        assert_eq!(cli.relay.map(|relay| relay.to_string()), Some("chat.example.org:7667".into()));
+        assert!(cli.common.plain);
+        let cli = parse(&["mechat://h:1/lobby"]).expect("a link");
+        assert_eq!(cli.link.and_then(|link| link.channel).map(|c| c.to_string()), Some("lobby".into()));
+        let cli = parse(&["host", "--listen", "127.0.0.1:0", "--data-dir", "/x", "--plain"]).expect("host");
+        assert!(cli.common.plain);
+        assert!(matches!(cli.command, Some(Sub::Host { listen: Some(_), data_dir: Some(_) })));
+        assert!(parse(&[]).expect("nothing at all").command.is_none());
+    }
+
+    #[test]
+    fn refuses_nonsense_and_says_what_is_valid() {
+        for (arguments, hint) in [
+            (vec!["--relay", "a b"], "HOST:PORT"),
+            (vec!["http://x"], "mechat://"),
+            (vec!["--relay", "h", "mechat://h"], "cannot be used with"),
+            (vec!["--log", "loud"], "--log"),
+            (vec!["--fingerprint", "12"], "64 hexadecimal"),
+            (vec!["host", "--listen", "nowhere"], "--listen"),
+            (vec!["--nonsense"], "--nonsense"),
+        ] {
+            let error = parse(&arguments).expect_err("nonsense");
+            assert!(error.to_string().contains(hint), "{arguments:?}: {error}");
+            assert_eq!(error.exit_code(), 2);
+        }
+    }
+}

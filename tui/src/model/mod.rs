@@ -1,0 +1,332 @@
+//! All that the screen knows.
+//!
+//! Owns the state: link, account, channels, which screen is shown and what is typed there. It never acts: only
+//! [`update`](mod@crate::update) changes it, only [`view`](crate::view) shows it.
+//!
+//! Invariants: `current` is a joined channel or none; a password's characters are in no `Debug` output.
+
+pub mod channel;
+pub mod composer;
+pub mod link;
+pub mod overlay;
+pub mod picker;
+pub mod relays;
+pub mod sign_in;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use mechat_client::SignedIn;
+use mechat_protocol::reply::{ChannelInfo, ConnectionRow, Participant, Presence, Welcome};
+use mechat_protocol::{AccountName, ChannelId, ChannelName, Fingerprint, Invite, Nonce, RelayAddress, UnixMillis};
+
+pub use channel::{Channel, Outgoing, Scroll, Sending};
+pub use composer::Composer;
+pub use link::{Link, Resume, Trust};
+pub use overlay::Overlay;
+pub use picker::Picker;
+pub use relays::{RelayBook, SavedRelay};
+pub use sign_in::{Field, Form, FormKind, LineEdit};
+
+use crate::theme::Theme;
+
+/// What changes from event to event without being in it.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment {
+    /// The time of day.
+    pub wall: UnixMillis,
+    /// A clock that never jumps, for countdowns.
+    pub steady: Duration,
+    /// A fresh name, should this event say something.
+    pub nonce: Nonce,
+}
+
+/// Which relay, and what is expected there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// Where.
+    pub address: RelayAddress,
+    /// The certificate that a link promised.
+    pub invited: Option<Fingerprint>,
+    /// The channel to join once signed in.
+    pub channel: Option<ChannelName>,
+}
+
+impl From<RelayAddress> for Target {
+    fn from(address: RelayAddress) -> Self {
+        Self { address, invited: None, channel: None }
+    }
+}
+
+impl From<Invite> for Target {
+    fn from(invite: Invite) -> Self {
+        Self { address: invite.address, invited: invite.fingerprint, channel: invite.channel }
+    }
+}
+
+/// What fills the screen.
+#[derive(Debug)]
+pub enum Screen {
+    /// Choosing a relay.
+    Start(Picker),
+    /// A relay is chosen; not connected, or resuming the saved session.
+    Connecting,
+    /// Connected, not signed in; the selected row.
+    Menu(usize),
+    /// Registering or logging in.
+    Form(Form),
+    /// Signed in.
+    Chat,
+}
+
+/// Who is signed in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// The name.
+    pub name: AccountName,
+    /// Whether an admin of the relay.
+    pub admin: bool,
+}
+
+impl From<&SignedIn> for Account {
+    fn from(signed_in: &SignedIn) -> Self {
+        Self { name: signed_in.account.clone(), admin: signed_in.admin }
+    }
+}
+
+/// How a notice is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tone {
+    /// Good to know.
+    Info,
+    /// Something did not work.
+    Error,
+}
+
+/// One line for the user, shown until the next action.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// How it is meant.
+    pub tone: Tone,
+    /// Not yet harmless: may quote the relay.
+    pub text: String,
+}
+
+/// The relay that runs in this process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Hosting {
+    /// It starts.
+    Starting,
+    /// It runs; others join with this link.
+    Running(Invite),
+}
+
+/// Which panes are shown; `None` leaves it to the width.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Panes {
+    /// The channels, left.
+    pub channels: Option<bool>,
+    /// The participants, right.
+    pub participants: Option<bool>,
+}
+
+/// All state.
+#[derive(Debug)]
+pub struct Model {
+    /// Columns and rows of the terminal.
+    pub size: (u16, u16),
+    /// Whether the terminal has the focus; true where it does not say.
+    pub focused: bool,
+    /// When the last event came.
+    pub now: Moment,
+    /// For local times.
+    pub zone: TimeZone,
+    /// Styles by role.
+    pub theme: Theme,
+    /// What fills the screen.
+    pub screen: Screen,
+    /// What lies over it.
+    pub overlay: Option<Overlay>,
+    /// One line for the user.
+    pub notice: Option<Notice>,
+    /// Ctrl-C was pressed once.
+    pub quit_asked: bool,
+    /// Relays of earlier days.
+    pub relays: RelayBook,
+    /// Where this client's pins are, for the trust screens.
+    pub pins_file: String,
+    /// The chosen relay.
+    pub target: Option<Target>,
+    /// The relay in this process.
+    pub hosting: Option<Hosting>,
+    /// Whether the invite link lies over the chat.
+    pub invite_banner: bool,
+    /// Where the link stands.
+    pub link: Link,
+    /// The certificate that the relay showed.
+    pub fingerprint: Option<Fingerprint>,
+    /// A certificate to judge.
+    pub trust: Option<Trust>,
+    /// What the relay said of itself.
+    pub welcome: Option<Welcome>,
+    /// The saved session.
+    pub resume: Resume,
+    /// Whether the missing keyring was told.
+    pub keyring_told: bool,
+    /// Who is signed in; stays while the link is down.
+    pub account: Option<Account>,
+    /// Whether the account was made in this run, and greets an empty list.
+    pub fresh_account: bool,
+    /// Joined channels, by name.
+    pub channels: Vec<Channel>,
+    /// Every channel one may know of, as last told.
+    pub known: Vec<ChannelInfo>,
+    /// Whom one last heard of, and whether they are here.
+    pub presence: BTreeMap<AccountName, Presence>,
+    /// Everyone on the relay, as last asked.
+    pub everyone: Vec<Participant>,
+    /// Connections, as last asked.
+    pub connections: Vec<ConnectionRow>,
+    /// The channel in view.
+    pub current: Option<ChannelId>,
+    /// The channel that was asked for and shall be shown once joined.
+    pub wanted: Option<ChannelName>,
+    /// What is typed.
+    pub composer: Composer,
+    /// What was typed in other channels and not sent.
+    pub drafts: BTreeMap<ChannelId, String>,
+    /// Which panes.
+    pub panes: Panes,
+}
+
+/// What the model starts from.
+#[derive(Debug)]
+pub struct Setup {
+    /// Columns and rows.
+    pub size: (u16, u16),
+    /// For local times.
+    pub zone: TimeZone,
+    /// Styles by role.
+    pub theme: Theme,
+    /// Relays of earlier days.
+    pub relays: RelayBook,
+    /// For the trust screens.
+    pub pins_file: String,
+    /// When.
+    pub now: Moment,
+}
+
+impl Model {
+    /// The start screen, without a relay.
+    pub fn new(setup: Setup) -> Self {
+        Self {
+            size: setup.size,
+            focused: true,
+            now: setup.now,
+            zone: setup.zone,
+            theme: setup.theme,
+            screen: Screen::Start(Picker::default()),
+            overlay: None,
+            notice: None,
+            quit_asked: false,
+            relays: setup.relays,
+            pins_file: setup.pins_file,
+            target: None,
+            hosting: None,
+            invite_banner: false,
+            link: Link::Idle,
+            fingerprint: None,
+            trust: None,
+            welcome: None,
+            resume: Resume::None,
+            keyring_told: false,
+            account: None,
+            fresh_account: false,
+            channels: Vec::new(),
+            known: Vec::new(),
+            presence: BTreeMap::new(),
+            everyone: Vec::new(),
+            connections: Vec::new(),
+            current: None,
+            wanted: None,
+            composer: Composer::default(),
+            drafts: BTreeMap::new(),
+            panes: Panes::default(),
+        }
+    }
+
+    /// The channel in view.
+    pub fn current(&self) -> Option<&Channel> {
+        self.channel(self.current?)
+    }
+
+    /// The channel in view, to change.
+    pub fn current_mut(&mut self) -> Option<&mut Channel> {
+        self.channel_mut(self.current?)
+    }
+
+    /// A joined channel.
+    pub fn channel(&self, id: ChannelId) -> Option<&Channel> {
+        self.channels.iter().find(|channel| channel.info.channel == id)
+    }
+
+    /// A joined channel, to change.
+    pub fn channel_mut(&mut self, id: ChannelId) -> Option<&mut Channel> {
+        self.channels.iter_mut().find(|channel| channel.info.channel == id)
+    }
+
+    /// A joined channel by its name in any case.
+    pub fn channel_named(&self, name: &ChannelName) -> Option<&Channel> {
+        let key = name.key().folded;
+        self.channels.iter().find(|channel| channel.info.name.key().folded == key)
+    }
+
+    /// Channels one could join.
+    pub fn available(&self) -> impl Iterator<Item = &ChannelInfo> {
+        self.known.iter().filter(|info| self.channel(info.channel).is_none())
+    }
+
+    /// Unread messages in the channels that are not in view.
+    pub fn unread_elsewhere(&self) -> usize {
+        let me = self.account.as_ref().map(|account| &account.name);
+        let others = self.channels.iter().filter(|channel| Some(channel.info.channel) != self.current);
+        others.map(|channel| channel.unread(me)).sum()
+    }
+
+    /// Whether somebody is here; unheard of counts as away.
+    pub fn is_connected(&self, account: &AccountName) -> bool {
+        self.presence.get(account) == Some(&Presence::Connected)
+    }
+
+    /// Whether messages of the current channel are before the user's eyes as they come.
+    pub fn is_watching(&self) -> bool {
+        let at_bottom = self.current().is_some_and(|channel| channel.scroll == Scroll::Bottom);
+        let shown = matches!(self.screen, Screen::Chat) && self.overlay.is_none() && self.trust.is_none();
+        self.focused && shown && at_bottom && crate::view::layout::fits(self.size)
+    }
+
+    /// Forgets all that belongs to an account.
+    pub fn forget_account(&mut self) {
+        self.account = None;
+        self.channels.clear();
+        self.known.clear();
+        self.presence.clear();
+        self.everyone.clear();
+        self.connections.clear();
+        self.current = None;
+        self.wanted = None;
+        self.composer = Composer::default();
+        self.drafts.clear();
+    }
+
+    /// Says something to the user.
+    pub fn inform(&mut self, text: impl Into<String>) {
+        self.notice = Some(Notice { tone: Tone::Info, text: text.into() });
+    }
+
+    /// Says what did not work.
+    pub fn complain(&mut self, text: impl Into<String>) {
+        self.notice = Some(Notice { tone: Tone::Error, text: text.into() });
+    }
+}

@@ -1,0 +1,196 @@
+//! Channels, entries and people: what the client tells about them, and moving between channels.
+
+use mechat_client::{Command, OutboxState};
+use mechat_protocol::reply::{ChannelInfo, ConnectionRow, Participant};
+use mechat_protocol::{ChannelId, ChannelName, Entry, Nonce};
+
+use super::Effect;
+use crate::model::{Channel, Composer, Model, Outgoing, Sending};
+
+/// The channel where people meet first.
+const LOBBY: &str = "lobby";
+
+/// Shows a joined channel: its draft comes back, the one left keeps its own.
+pub fn show(model: &mut Model, id: ChannelId) -> Vec<Effect> {
+    if model.current == Some(id) {
+        return Vec::new();
+    }
+    let me = model.account.as_ref().map(|account| account.name.clone());
+    put_draft_away(model);
+    if let Some(left) = model.current_mut()
+        && left.unread(me.as_ref()) == 0
+    {
+        left.divider = None;
+    }
+    let Some(channel) = model.channel(id) else { return Vec::new() };
+    let ask = channel.members.is_none();
+    model.current = Some(id);
+    model.notice = None;
+    if let Some(draft) = model.drafts.remove(&id) {
+        model.composer = Composer::with_text(&draft);
+    }
+    if ask { vec![Effect::Client(Command::ListParticipants(Some(id)))] } else { Vec::new() }
+}
+
+/// A text never follows the eye into another channel.
+fn put_draft_away(model: &mut Model) {
+    if let Some(id) = model.current {
+        let composer = std::mem::take(&mut model.composer);
+        if !composer.is_empty() {
+            model.drafts.insert(id, composer.text());
+        }
+    }
+}
+
+/// Shows a channel, joining it first if need be.
+pub fn join_or_show(model: &mut Model, name: ChannelName) -> Vec<Effect> {
+    match model.channel_named(&name).map(|channel| channel.info.channel) {
+        Some(channel) => show(model, channel),
+        None => {
+            model.wanted = Some(name.clone());
+            vec![Effect::Client(Command::Join(name))]
+        }
+    }
+}
+
+/// All channels one may know of. Those that were left elsewhere go.
+pub fn listed(model: &mut Model, known: Vec<ChannelInfo>) -> Vec<Effect> {
+    let left: Vec<ChannelId> =
+        known.iter().filter(|info| !info.joined).map(|info| info.channel).collect();
+    model.known = known;
+    let mut effects: Vec<Effect> = left.into_iter().flat_map(|channel| self::left(model, channel)).collect();
+    if std::mem::take(&mut model.fresh_account) && model.channels.is_empty() && model.wanted.is_none() {
+        let lobby = model.known.iter().find(|info| info.name.as_str() == LOBBY).map(|info| info.name.clone());
+        effects.extend(lobby.map(|name| join_or_show(model, name)).unwrap_or_default());
+    }
+    effects
+}
+
+/// One is a member of a channel, from now or since before.
+pub fn joined(model: &mut Model, info: ChannelInfo) -> Vec<Effect> {
+    let id = info.channel;
+    let key = info.name.key().folded;
+    let wanted = model.wanted.as_ref().is_some_and(|name| name.key().folded == key);
+    if wanted {
+        model.wanted = None;
+    }
+    match model.known.iter_mut().find(|known| known.channel == id) {
+        Some(known) => *known = info.clone(),
+        None => model.known.push(info.clone()),
+    }
+    match model.channel_mut(id) {
+        Some(channel) => channel.info = info,
+        None => {
+            let place = model.channels.partition_point(|channel| channel.info.name.key().folded < key);
+            let mut channel = Channel::new(info);
+            channel.read_upto = Some(channel.info.head);
+            model.channels.insert(place, channel);
+        }
+    }
+    if wanted || model.current.is_none() { show(model, id) } else { Vec::new() }
+}
+
+/// One is no longer a member. What was being written there comes back with the channel.
+pub fn left(model: &mut Model, id: ChannelId) -> Vec<Effect> {
+    let Some(at) = model.channels.iter().position(|channel| channel.info.channel == id) else {
+        return Vec::new();
+    };
+    if model.current == Some(id) {
+        put_draft_away(model);
+    }
+    let name = model.channels.remove(at).info.name;
+    if let Some(known) = model.known.iter_mut().find(|known| known.channel == id) {
+        known.joined = false;
+        known.members = known.members.saturating_sub(1);
+    }
+    let mut effects = Vec::new();
+    if model.current == Some(id) {
+        model.current = None;
+        let next = model.channels.get(at).or(model.channels.last()).map(|channel| channel.info.channel);
+        effects = next.map_or_else(Vec::new, |next| show(model, next));
+    }
+    model.inform(format!("left #{name}"));
+    effects
+}
+
+/// Entries at the end of a channel.
+pub fn appended(model: &mut Model, id: ChannelId, entries: Vec<Entry>) -> Vec<Effect> {
+    let me = model.account.as_ref().map(|account| account.name.clone());
+    let watched = model.current == Some(id) && model.is_watching();
+    let Some(channel) = model.channel_mut(id) else { return Vec::new() };
+    channel.append(entries, me.as_ref());
+    if channel.read_upto.is_none() {
+        channel.mark_read();
+    }
+    if !watched && channel.divider.is_none() && channel.unread(me.as_ref()) > 0 {
+        channel.divider = channel.read_upto;
+    }
+    Vec::new()
+}
+
+/// An older part of a channel.
+pub fn history(model: &mut Model, id: ChannelId, entries: Vec<Entry>, more: bool) -> Vec<Effect> {
+    if let Some(channel) = model.channel_mut(id) {
+        channel.prepend(entries, more);
+    }
+    Vec::new()
+}
+
+/// A channel's log is another one.
+pub fn reset(model: &mut Model, id: ChannelId) -> Vec<Effect> {
+    let Some(channel) = model.channel_mut(id) else { return Vec::new() };
+    channel.reset();
+    let name = channel.info.name.clone();
+    model.inform(format!("the relay restored #{name} from an earlier state; its messages are read anew"));
+    Vec::new()
+}
+
+/// Who is in a channel, or on the relay.
+pub fn participants(model: &mut Model, id: Option<ChannelId>, people: Vec<Participant>) -> Vec<Effect> {
+    model.presence.extend(people.iter().map(|person| (person.account.clone(), person.presence)));
+    match id {
+        None => model.everyone = people,
+        Some(id) => {
+            if let Some(channel) = model.channel_mut(id) {
+                channel.members = Some(people.into_iter().map(|person| person.account).collect());
+            }
+        }
+    }
+    Vec::new()
+}
+
+/// People came or went.
+pub fn presence(model: &mut Model, changes: Vec<Participant>) -> Vec<Effect> {
+    for change in changes {
+        if let Some(known) = model.everyone.iter_mut().find(|known| known.account == change.account) {
+            known.presence = change.presence;
+        }
+        model.presence.insert(change.account, change.presence);
+    }
+    Vec::new()
+}
+
+/// An own message moved.
+pub fn outbox(model: &mut Model, nonce: Nonce, id: ChannelId, state: OutboxState) -> Vec<Effect> {
+    let Some(channel) = model.channel_mut(id) else { return Vec::new() };
+    let waiting = channel.outbox.iter_mut().find(|message| message.nonce == nonce);
+    match (state, waiting) {
+        (OutboxState::Pending(_), Some(message)) => message.sending = Sending::Pending,
+        (OutboxState::Pending(content), None) => {
+            let known = channel.entries.iter().rev().any(|entry| entry.nonce == Some(nonce));
+            if !known {
+                channel.outbox.push(Outgoing { nonce, content, sending: Sending::Pending });
+            }
+        }
+        (OutboxState::Failed(error), Some(message)) => message.sending = Sending::Failed(error),
+        // The row waits for its entry, which may have come already.
+        (OutboxState::Acked { .. }, _) | (OutboxState::Failed(_), None) => {}
+    }
+    Vec::new()
+}
+
+/// Connections and sessions.
+pub fn connections(model: &mut Model, rows: Vec<ConnectionRow>) -> Vec<Effect> {
+    model.connections = rows;
+    Vec::new()
+}

@@ -1,0 +1,211 @@
+//! What happens when something happens: `(&mut Model, Event) -> Vec<Effect>`, pure.
+//!
+//! Owns every change of the model. It never performs an effect, reads a clock or draws.
+//!
+//! Invariants: an event is one arm and one call; all effects of an event are performed before the next is fed.
+
+pub mod account;
+pub mod act;
+pub mod channels;
+pub mod compose;
+pub mod form;
+pub mod keys;
+pub mod link;
+pub mod scroll;
+pub mod slash;
+pub mod start;
+
+use std::time::Duration;
+
+use crossterm::event::KeyEvent;
+use mechat_client::{Command, Event as ClientEvent};
+use mechat_protocol::secret::Token;
+use mechat_protocol::{AccountName, Invite, RelayAddress};
+
+use crate::model::{Hosting, Link, Model, Moment, RelayBook, Resume, Target};
+
+pub use start::begin;
+
+/// Something happened.
+#[derive(Debug)]
+pub enum Event {
+    /// A key was pressed.
+    Key(KeyEvent),
+    /// A text was pasted.
+    Paste(String),
+    /// The terminal has another size.
+    Resize(u16, u16),
+    /// The terminal got or lost the focus.
+    Focus(bool),
+    /// The client says.
+    Client(ClientEvent),
+    /// The time that [`wake_at`] asked for has come.
+    Timer,
+    /// The keyring's answer; a relay and an account that are no longer asked for are ignored.
+    TokenLoaded {
+        /// Which relay.
+        address: RelayAddress,
+        /// Whose.
+        account: AccountName,
+        /// The token, if there is one.
+        token: Option<Token>,
+    },
+    /// The keyring does not work.
+    NoKeyring,
+    /// The relay in this process runs, or could not.
+    Hosting(Result<Invite, String>),
+    /// The shell could not do something.
+    Failed(String),
+    /// The system wants the program to end.
+    Terminate,
+}
+
+/// What the shell shall do.
+#[derive(Debug, Clone)]
+pub enum Effect {
+    /// Start a client for this relay, instead of any other.
+    Connect(Target),
+    /// Stop the client.
+    Disconnect,
+    /// Hand a command to the client.
+    Client(Command),
+    /// Ask the keyring.
+    LoadToken(RelayAddress, AccountName),
+    /// Keep a token in the keyring.
+    SaveToken(RelayAddress, AccountName, Token),
+    /// Remove the token from the keyring.
+    ForgetToken(RelayAddress, AccountName),
+    /// Write the list of relays.
+    SaveRelays(RelayBook),
+    /// Draw everything anew.
+    Redraw,
+    /// Give the terminal back and stop until the shell continues us.
+    Suspend,
+    /// End the program.
+    Quit,
+}
+
+/// Feeds one event.
+pub fn update(model: &mut Model, event: Event, now: Moment) -> Vec<Effect> {
+    model.now = now;
+    let effects = match event {
+        Event::Key(key) => keys::key(model, key),
+        Event::Paste(text) => keys::paste(model, &text),
+        Event::Resize(columns, rows) => resize(model, (columns, rows)),
+        Event::Focus(focused) => focus(model, focused),
+        Event::Client(event) => client(model, event),
+        Event::Timer => Vec::new(),
+        Event::TokenLoaded { address, account, token } => {
+            account::token_loaded(model, &address, account, token)
+        }
+        Event::NoKeyring => account::no_keyring(model),
+        Event::Hosting(outcome) => start::hosting(model, outcome),
+        Event::Failed(text) => failed(model, text),
+        Event::Terminate => quit(),
+    };
+    if model.is_watching()
+        && let Some(channel) = model.current_mut()
+    {
+        channel.mark_read();
+    }
+    effects
+}
+
+/// When something visible changes with time alone, by the steady clock.
+pub fn wake_at(model: &Model) -> Option<Duration> {
+    match model.link {
+        Link::Down { retry_at, .. } if retry_at > model.now.steady => {
+            let left = retry_at - model.now.steady;
+            // The countdown shows whole seconds, rounded up: it changes when a whole number is left.
+            let into_second = Duration::from_nanos(u64::from(left.subsec_nanos()));
+            let step = if into_second.is_zero() { Duration::from_secs(1) } else { into_second };
+            Some(model.now.steady + step)
+        }
+        _ => None,
+    }
+}
+
+fn client(model: &mut Model, event: ClientEvent) -> Vec<Effect> {
+    match event {
+        ClientEvent::Link(change) => link::changed(model, change),
+        ClientEvent::Welcome(welcome) => link::welcome(model, welcome),
+        ClientEvent::Registered(account) => account::registered(model, &account),
+        ClientEvent::SignedIn(signed_in) => account::signed_in(model, &signed_in),
+        ClientEvent::SignedOut(why) => account::signed_out(model, why),
+        ClientEvent::Refused { request, error } => account::refused(model, request, &error),
+        ClientEvent::Channels(known) => channels::listed(model, known),
+        ClientEvent::Participants { channel, participants } => {
+            channels::participants(model, channel, participants)
+        }
+        ClientEvent::Joined(info) => channels::joined(model, info),
+        ClientEvent::Left(channel) => channels::left(model, channel),
+        ClientEvent::Appended { channel, entries, live: _ } => channels::appended(model, channel, entries),
+        ClientEvent::History { channel, entries, more } => channels::history(model, channel, entries, more),
+        ClientEvent::Reset(channel) => channels::reset(model, channel),
+        ClientEvent::Presence(changes) => channels::presence(model, changes),
+        ClientEvent::Outbox { nonce, channel, state } => channels::outbox(model, nonce, channel, state),
+        ClientEvent::Connections(rows) => channels::connections(model, rows),
+        ClientEvent::Called { .. } => Vec::new(),
+        ClientEvent::Stopped => link::stopped(model),
+    }
+}
+
+fn resize(model: &mut Model, size: (u16, u16)) -> Vec<Effect> {
+    model.size = size;
+    Vec::new()
+}
+
+fn focus(model: &mut Model, focused: bool) -> Vec<Effect> {
+    model.focused = focused;
+    Vec::new()
+}
+
+fn failed(model: &mut Model, text: String) -> Vec<Effect> {
+    model.complain(text);
+    Vec::new()
+}
+
+fn quit() -> Vec<Effect> {
+    vec![Effect::Quit]
+}
+
+/// Chooses a relay: from here on the client connects by itself.
+fn connect(model: &mut Model, target: Target) -> Vec<Effect> {
+    model.forget_account();
+    model.screen = crate::model::Screen::Connecting;
+    model.link = Link::Connecting { attempt: 1 };
+    (model.trust, model.welcome, model.notice) = (None, None, None);
+    let mut effects = vec![Effect::Connect(target.clone())];
+    model.resume = match model.relays.account_at(&target.address) {
+        Some(account) => {
+            effects.push(Effect::LoadToken(target.address.clone(), account.clone()));
+            Resume::Loading(account.clone())
+        }
+        None => Resume::None,
+    };
+    model.target = Some(target);
+    effects
+}
+
+/// Back to the start screen; a relay in this process has no other to go to.
+fn back_to_start(model: &mut Model) -> Vec<Effect> {
+    if model.hosting.is_some() {
+        return Vec::new();
+    }
+    model.forget_account();
+    model.screen = crate::model::Screen::Start(crate::model::Picker::default());
+    model.link = Link::Idle;
+    (model.trust, model.welcome, model.target, model.overlay) = (None, None, None, None);
+    model.resume = Resume::None;
+    vec![Effect::Disconnect]
+}
+
+/// The link with which others join.
+pub fn invite(model: &Model) -> Option<Invite> {
+    if let Some(Hosting::Running(invite)) = &model.hosting {
+        return Some(invite.clone());
+    }
+    let target = model.target.as_ref()?;
+    let channel = model.current().map(|channel| channel.info.name.clone());
+    Some(Invite { address: target.address.clone(), channel, fingerprint: model.fingerprint, code: None })
+}

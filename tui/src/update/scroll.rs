@@ -1,0 +1,127 @@
+//! Moving through the timeline.
+//!
+//! The view is anchored to a row and a line in it, never to a place on the screen: what arrives below or is loaded above moves
+//! nothing. Only the rows near the view are wrapped.
+
+use mechat_client::Command;
+use mechat_protocol::request::HistoryRange;
+
+use super::Effect;
+use crate::model::{Channel, Model, Scroll};
+use crate::view::{layout, timeline};
+
+/// A place in the timeline: a row, and a line in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// The row.
+    pub row: usize,
+    /// The line.
+    pub line: usize,
+}
+
+/// Moves by pages less a line, so that the eye finds its place again. Negative is up.
+pub fn page(model: &mut Model, pages: isize) -> Vec<Effect> {
+    let height = layout::chat(model).timeline.height;
+    by_lines(model, pages * isize::try_from(height.saturating_sub(1).max(1)).unwrap_or(1))
+}
+
+/// Moves by lines. Negative is up; at the top, older messages are asked for.
+pub fn by_lines(model: &mut Model, lines: isize) -> Vec<Effect> {
+    let Some(channel) = model.current() else { return Vec::new() };
+    let Some(bottom) = bottom_place(model, channel) else {
+        return if lines < 0 { load_older(model) } else { Vec::new() };
+    };
+    let from = top_place(model, channel).unwrap_or(bottom);
+    let place = if lines < 0 {
+        up(model, channel, from, lines.unsigned_abs())
+    } else {
+        down(model, channel, from, lines.unsigned_abs())
+    };
+    anchor(model, place, bottom);
+    if lines < 0 && place.row == 0 { load_older(model) } else { Vec::new() }
+}
+
+/// To the oldest loaded message; asks for older ones.
+pub fn to_top(model: &mut Model) -> Vec<Effect> {
+    if let Some(channel) = model.current()
+        && let Some(bottom) = bottom_place(model, channel)
+    {
+        anchor(model, Place { row: 0, line: 0 }, bottom);
+    }
+    load_older(model)
+}
+
+/// To the newest message.
+pub fn to_end(model: &mut Model) -> Vec<Effect> {
+    if let Some(channel) = model.current_mut() {
+        channel.scroll = Scroll::Bottom;
+        channel.trim();
+    }
+    Vec::new()
+}
+
+/// The first visible place while the view is scrolled up; `None` at the bottom.
+pub fn top_place(model: &Model, channel: &Channel) -> Option<Place> {
+    let Scroll::Top { row, line } = channel.scroll else { return None };
+    let row = channel.row_index(row)?;
+    let lines = timeline::height(model, channel, row);
+    Some(Place { row, line: line.min(lines.saturating_sub(1)) })
+}
+
+/// The first visible place when the view is at the bottom; `None` if all fits.
+pub fn bottom_place(model: &Model, channel: &Channel) -> Option<Place> {
+    let room = usize::from(layout::chat(model).timeline.height);
+    let mut used = 0;
+    for row in (0..channel.rows()).rev() {
+        used += timeline::height(model, channel, row);
+        if used > room {
+            return Some(Place { row, line: used - room });
+        }
+    }
+    None
+}
+
+fn up(model: &Model, channel: &Channel, from: Place, lines: usize) -> Place {
+    let (mut place, mut left) = (from, lines);
+    while left > place.line {
+        if place.row == 0 {
+            return Place { row: 0, line: 0 };
+        }
+        left -= place.line + 1;
+        place.row -= 1;
+        place.line = timeline::height(model, channel, place.row).saturating_sub(1);
+    }
+    Place { line: place.line - left, ..place }
+}
+
+fn down(model: &Model, channel: &Channel, from: Place, lines: usize) -> Place {
+    let (mut place, mut left) = (from, lines);
+    while place.row < channel.rows() {
+        let behind = timeline::height(model, channel, place.row).saturating_sub(place.line + 1);
+        if left <= behind {
+            return Place { line: place.line + left, ..place };
+        }
+        left -= behind + 1;
+        place = Place { row: place.row + 1, line: 0 };
+    }
+    place
+}
+
+fn anchor(model: &mut Model, place: Place, bottom: Place) {
+    let Some(channel) = model.current_mut() else { return };
+    channel.scroll = match channel.row_key(place.row) {
+        Some(row) if place < bottom => Scroll::Top { row, line: place.line },
+        _ => Scroll::Bottom,
+    };
+}
+
+fn load_older(model: &mut Model) -> Vec<Effect> {
+    let Some(channel) = model.current_mut() else { return Vec::new() };
+    let Some(first) = channel.entries.first() else { return Vec::new() };
+    if channel.at_start || channel.loading {
+        return Vec::new();
+    }
+    let range = HistoryRange::Before { seq: first.seq };
+    channel.loading = true;
+    vec![Effect::Client(Command::ReadHistory { channel: channel.info.channel, range })]
+}

@@ -1,0 +1,179 @@
+//! Commands that are typed: from the registry's names to what they do.
+
+use mechat_client::Command;
+use mechat_protocol::request::ChannelKind;
+use mechat_protocol::{ChannelId, ChannelName};
+
+use super::{Effect, act, channels, compose, quit, scroll, start};
+use crate::action::{self, ActionId as Id};
+use crate::model::overlay::Panel;
+use crate::model::{Link, Model, Overlay, Sending};
+
+/// Runs what stands behind the slash. It stays in the composer if it is not understood.
+pub fn typed(model: &mut Model, command: &str) -> Vec<Effect> {
+    let (name, arguments) = command.split_once(char::is_whitespace).unwrap_or((command, ""));
+    let Some(found) = action::by_name(&name.to_lowercase()) else {
+        let hint = action::closest(name).map_or_else(
+            || "/help lists all; // at the start sends a slash".to_owned(),
+            |known| format!("did you mean /{known}?"),
+        );
+        model.complain(format!("no command /{name}; {hint}"));
+        return Vec::new();
+    };
+    let typed = std::mem::take(&mut model.composer);
+    let effects = run(model, found.id, arguments.trim());
+    let refused = model.notice.as_ref().is_some_and(|notice| notice.tone == crate::model::Tone::Error);
+    if refused && model.composer.is_empty() {
+        model.composer = typed;
+    }
+    effects
+}
+
+/// Performs a command.
+pub fn run(model: &mut Model, id: Id, arguments: &str) -> Vec<Effect> {
+    match id {
+        Id::Join => with_name(model, id, arguments, channels::join_or_show),
+        Id::Create => with_name(model, id, arguments, create),
+        Id::Leave => leave(model, arguments),
+        Id::Switch => with_name(model, id, arguments, switch),
+        Id::List => list(model, arguments),
+        Id::Sessions => panel(model, Panel::Sessions, Some(Command::ListChannels)),
+        Id::Who => who(model),
+        Id::History => history(model, arguments),
+        Id::Retry => retry(model),
+        Id::Discard => discard(model),
+        Id::Invite => panel(model, Panel::Invite, None),
+        Id::Connections => connections(model),
+        Id::Logout => vec![Effect::Client(Command::Logout)],
+        Id::Help => act::open_help(model),
+        Id::ConnectNow => start::connect_now(model),
+        Id::Quit => quit(),
+        // Those without a command never come from one.
+        _ => Vec::new(),
+    }
+}
+
+fn with_name(
+    model: &mut Model,
+    id: Id,
+    arguments: &str,
+    run: fn(&mut Model, ChannelName) -> Vec<Effect>,
+) -> Vec<Effect> {
+    if arguments.is_empty() {
+        let action = action::ACTIONS.iter().find(|action| action.id == id);
+        model.complain(format!("a name is missing: {}", action.map(action::Action::slash_text).unwrap_or_default()));
+        return Vec::new();
+    }
+    match ChannelName::new(arguments) {
+        Ok(name) => run(model, name),
+        Err(broken) => {
+            model.complain(broken.rule);
+            Vec::new()
+        }
+    }
+}
+
+fn create(model: &mut Model, name: ChannelName) -> Vec<Effect> {
+    model.wanted = Some(name.clone());
+    vec![Effect::Client(Command::CreateChannel { name, kind: ChannelKind::Public })]
+}
+
+fn leave(model: &mut Model, arguments: &str) -> Vec<Effect> {
+    let channel = if arguments.is_empty() {
+        model.current().map(|channel| channel.info.channel)
+    } else {
+        ChannelName::new(arguments).ok().and_then(|name| id_of(model, &name))
+    };
+    match channel {
+        Some(channel) => vec![Effect::Client(Command::Leave(channel))],
+        None => {
+            model.complain("you are in no such channel; the pane on the left has those you are in");
+            Vec::new()
+        }
+    }
+}
+
+fn id_of(model: &Model, name: &ChannelName) -> Option<ChannelId> {
+    model.channel_named(name).map(|channel| channel.info.channel)
+}
+
+fn switch(model: &mut Model, name: ChannelName) -> Vec<Effect> {
+    match id_of(model, &name) {
+        Some(channel) => channels::show(model, channel),
+        None => {
+            model.complain(format!("you are not in #{name}; /join {name} joins it"));
+            Vec::new()
+        }
+    }
+}
+
+fn list(model: &mut Model, what: &str) -> Vec<Effect> {
+    match what {
+        "channels" | "" => panel(model, Panel::Channels, Some(Command::ListChannels)),
+        "users" | "participants" => panel(model, Panel::Users, Some(Command::ListParticipants(None))),
+        other => {
+            model.complain(format!("`{other}` cannot be listed: /list channels, or /list users"));
+            Vec::new()
+        }
+    }
+}
+
+fn who(model: &mut Model) -> Vec<Effect> {
+    let channel = model.current;
+    if channel.is_none() {
+        return list(model, "users");
+    }
+    panel(model, Panel::Who, Some(Command::ListParticipants(channel)))
+}
+
+fn connections(model: &mut Model) -> Vec<Effect> {
+    if model.account.as_ref().is_some_and(|account| account.admin) {
+        return panel(model, Panel::Connections, Some(Command::ListConnections));
+    }
+    model.complain("only an admin of the relay may list connections");
+    Vec::new()
+}
+
+fn panel(model: &mut Model, panel: Panel, ask: Option<Command>) -> Vec<Effect> {
+    model.overlay = Some(Overlay::Panel(panel, 0));
+    ask.map(Effect::Client).into_iter().collect()
+}
+
+fn history(model: &mut Model, count: &str) -> Vec<Effect> {
+    let count = if count.is_empty() { Ok(0) } else { count.parse::<u16>() };
+    match count {
+        Ok(0) => scroll::to_top(model),
+        Ok(count) => scroll::by_lines(model, -isize::try_from(count).unwrap_or(isize::MAX)),
+        Err(_) => {
+            model.complain("/history takes a number of lines from 1 to 65535, or nothing");
+            Vec::new()
+        }
+    }
+}
+
+/// Sends the oldest refused message of the channel again, as a new one: the relay kept nothing of it.
+fn retry(model: &mut Model) -> Vec<Effect> {
+    match take_failed(model) {
+        Some(content) => compose::send(model, content),
+        None if matches!(model.link, Link::Up | Link::Idle) => {
+            model.inform("no message failed here");
+            Vec::new()
+        }
+        None => start::connect_now(model),
+    }
+}
+
+/// Drops the oldest refused message of the channel.
+fn discard(model: &mut Model) -> Vec<Effect> {
+    match take_failed(model) {
+        Some(_) => model.inform("dropped"),
+        None => model.inform("no message failed here"),
+    }
+    Vec::new()
+}
+
+fn take_failed(model: &mut Model) -> Option<mechat_protocol::Content> {
+    let outbox = &mut model.current_mut()?.outbox;
+    let at = outbox.iter().position(|message| matches!(message.sending, Sending::Failed(_)))?;
+    Some(outbox.remove(at).content)
+}

@@ -1,0 +1,187 @@
+//! The chat: the panes, the messages, the composer, the line at the bottom.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+
+use super::layout::{self, Chat};
+use super::{composer, paint, panes, status, timeline};
+use crate::model::{Channel, Model, Scroll, Tone};
+use crate::text;
+use crate::theme::Role;
+use crate::update::scroll;
+
+/// Draws the chat.
+pub fn chat(model: &Model, frame: &mut Frame<'_>) {
+    let parts = layout::chat(model);
+    banner(model, parts.banner, frame);
+    let narrow = layout::is_narrow(model.size);
+    match (narrow, parts.channels, parts.participants) {
+        (true, Some(area), _) => panes::channels(model, area, frame),
+        (true, None, Some(area)) => panes::participants(model, area, frame),
+        _ => {
+            centre(model, &parts, frame);
+            if let Some(area) = parts.channels {
+                panes::channels(model, area, frame);
+                rule(model, area.right(), area, frame);
+            }
+            if let Some(area) = parts.participants {
+                panes::participants(model, area, frame);
+                rule(model, area.x - 1, area, frame);
+            }
+        }
+    }
+    status::status(model, parts.status, frame);
+}
+
+fn rule(model: &Model, x: u16, area: Rect, frame: &mut Frame<'_>) {
+    let style = model.theme.style(Role::Rule);
+    for y in area.top()..area.bottom() {
+        frame.buffer_mut().set_string(x, y, "│", style);
+    }
+}
+
+fn banner(model: &Model, area: Rect, frame: &mut Frame<'_>) {
+    if area.height == 0 {
+        return;
+    }
+    let Some(invite) = crate::update::invite(model) else { return };
+    let width = usize::from(area.width);
+    let title = text::fit(" Others join with this link (Esc hides it, /invite shows it again):", width);
+    let link = invite.to_string();
+    let mut lines = vec![Line::styled(title, model.theme.style(Role::Strong))];
+    lines.extend(
+        text::wrap(&link, width, width)
+            .into_iter()
+            .map(|piece| Line::styled(piece.to_owned(), model.theme.style(Role::Accent))),
+    );
+    lines.push(Line::styled("─".repeat(width), model.theme.style(Role::Rule)));
+    paint(frame, area, lines);
+}
+
+fn centre(model: &Model, parts: &Chat, frame: &mut Frame<'_>) {
+    title(model, parts.title, frame);
+    match model.current() {
+        Some(channel) => messages(model, channel, parts.timeline, frame),
+        None => nothing_joined(model, parts.timeline, frame),
+    }
+    notice(model, parts.notice, frame);
+    cue(model, parts.rule, frame);
+    let active = model.overlay.is_none() && model.trust.is_none_or(|trust| !trust.shown);
+    composer::composer(model, parts.composer, active, frame);
+}
+
+fn title(model: &Model, area: Rect, frame: &mut Frame<'_>) {
+    let Some(channel) = model.current() else { return };
+    let info = &channel.info;
+    let members = channel.members.as_ref().map_or(info.members as usize, std::collections::BTreeSet::len);
+    let people = if members == 1 { "1 participant".to_owned() } else { format!("{members} participants") };
+    let name = format!("#{}", text::harmless(info.name.as_str()));
+    let more = format!(" · {people} · host @{}", text::harmless(info.host.as_str()));
+    let room = usize::from(area.width).saturating_sub(text::width(&name));
+    let line = Line::from(vec![
+        Span::styled(name, model.theme.style(Role::Strong)),
+        Span::styled(text::clip(&more, room).into_owned(), model.theme.style(Role::Quiet)),
+    ]);
+    paint(frame, area, [line]);
+}
+
+fn messages(model: &Model, channel: &Channel, area: Rect, frame: &mut Frame<'_>) {
+    if channel.rows() == 0 {
+        let width = usize::from(area.width);
+        let mut lines = Vec::new();
+        if channel.at_start {
+            lines.push(timeline::beginning(model, channel, width));
+            lines.push(Line::styled("nobody has said anything yet", model.theme.style(Role::Quiet)));
+        } else {
+            lines.push(Line::styled("loading messages…", model.theme.style(Role::Quiet)));
+        }
+        return paint(frame, area, lines);
+    }
+    let room = usize::from(area.height);
+    let bottom = scroll::bottom_place(model, channel);
+    let top = scroll::top_place(model, channel).or(bottom);
+    let top = match (top, bottom) {
+        (Some(top), Some(bottom)) => Some(top.min(bottom)),
+        _ => None,
+    };
+    let start = top.map_or(0, |place| place.row);
+    let skip = top.map_or(0, |place| place.line);
+    let mut shown = Vec::with_capacity(room + 8);
+    for row in start..channel.rows() {
+        if shown.len() >= room + skip {
+            break;
+        }
+        shown.extend(timeline::lines(model, channel, row));
+    }
+    // A short log stands at the bottom, where the next message will appear.
+    let lines: Vec<Line<'static>> = shown.into_iter().skip(skip).take(room).collect();
+    let gap = u16::try_from(room - lines.len()).unwrap_or(0);
+    let area = Rect { y: area.y + gap, height: area.height - gap, ..area };
+    paint(frame, area, lines);
+}
+
+fn nothing_joined(model: &Model, area: Rect, frame: &mut Frame<'_>) {
+    let (strong, quiet) = (model.theme.style(Role::Strong), model.theme.style(Role::Quiet));
+    let mut lines = vec![
+        Line::styled("You are in no channel yet.", strong),
+        Line::raw(""),
+        Line::styled("/join NAME    joins a channel", quiet),
+        Line::styled("/create NAME  makes one; you are its host", quiet),
+        Line::styled("Ctrl-K        finds one by part of its name", quiet),
+    ];
+    let names: Vec<String> =
+        model.available().map(|info| format!("#{}", text::harmless(info.name.as_str()))).collect();
+    if !names.is_empty() {
+        let room = usize::from(area.width);
+        let all = format!("There are: {}", names.join(" "));
+        lines.push(Line::raw(""));
+        lines.extend(text::wrap(&all, room, room).into_iter().map(|piece| Line::raw(piece.to_owned())));
+    }
+    paint(frame, area, lines);
+}
+
+fn notice(model: &Model, area: Rect, frame: &mut Frame<'_>) {
+    let Some(notice) = &model.notice else { return };
+    let (sign, role) = match notice.tone {
+        Tone::Info => ("• ", Role::Strong),
+        Tone::Error => ("✗ ", Role::Error),
+    };
+    let style = model.theme.style(role);
+    let lines = layout::notice_lines(&notice.text, area.width);
+    paint(
+        frame,
+        area,
+        lines.into_iter().enumerate().map(|(number, line)| {
+            Line::styled(format!("{}{line}", if number == 0 { sign } else { "  " }), style)
+        }),
+    );
+}
+
+/// The line over the composer; while one reads older messages it says what is below.
+fn cue(model: &Model, area: Rect, frame: &mut Frame<'_>) {
+    let width = usize::from(area.width);
+    let rule = model.theme.style(Role::Rule);
+    let me = model.account.as_ref().map(|account| &account.name);
+    let words = match model.current() {
+        Some(channel) if channel.scroll != Scroll::Bottom => match channel.unread(me) {
+            0 => Some(("↓ older messages; Ctrl-End goes to the newest".to_owned(), Role::Quiet)),
+            1 => Some(("↓ 1 new message; Ctrl-End goes there".to_owned(), Role::Unread)),
+            new => Some((format!("↓ {new} new messages; Ctrl-End goes there"), Role::Unread)),
+        },
+        _ => None,
+    };
+    let line = match words {
+        Some((words, role)) => {
+            let words = text::clip(&words, width.saturating_sub(4)).into_owned();
+            let rest = width.saturating_sub(text::width(&words) + 4);
+            Line::from(vec![
+                Span::styled("── ", rule),
+                Span::styled(words, model.theme.style(role)),
+                Span::styled(format!(" {}", "─".repeat(rest)), rule),
+            ])
+        }
+        None => Line::styled("─".repeat(width), rule),
+    };
+    paint(frame, area, [line]);
+}

@@ -1,0 +1,68 @@
+//! What the screen shows: `&Model -> Frame`, pure.
+//!
+//! Owns the drawing. It never changes the model, and never draws a remote text that did not pass [`crate::text`].
+
+pub mod chat;
+pub mod composer;
+pub mod dialog;
+pub mod form;
+pub mod layout;
+pub mod panel;
+pub mod panes;
+pub mod start;
+pub mod status;
+pub mod switcher;
+pub mod timeline;
+pub mod trust;
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::Line;
+
+use crate::model::{Model, Overlay, Screen};
+use crate::theme::Role;
+
+pub use status::link_words;
+
+/// Draws the screen.
+pub fn view(model: &Model, frame: &mut Frame<'_>) {
+    let area = frame.area();
+    if !layout::fits((area.width, area.height)) {
+        return too_small(model, frame, area);
+    }
+    match &model.screen {
+        Screen::Start(picker) => start::picker(model, picker, frame),
+        Screen::Connecting => start::connecting(model, frame),
+        Screen::Menu(selected) => start::menu(model, *selected, frame),
+        Screen::Form(form) => form::form(model, form, frame),
+        Screen::Chat => chat::chat(model, frame),
+    }
+    match &model.overlay {
+        Some(Overlay::Panel(panel, top)) => panel::panel(model, *panel, *top, frame),
+        Some(Overlay::Switcher { filter, selected }) => switcher::switcher(model, filter, *selected, frame),
+        None => {}
+    }
+    if let Some(trust) = &model.trust
+        && trust.shown
+    {
+        trust::question(model, trust, frame);
+    }
+}
+
+fn too_small(model: &Model, frame: &mut Frame<'_>, area: Rect) {
+    let (columns, rows) = layout::SIZE_MIN;
+    let text = format!(
+        "terminal too small: {columns}×{rows} needed, this is {}×{}",
+        area.width, area.height
+    );
+    let lines = crate::text::wrap(&text, usize::from(area.width), usize::from(area.width));
+    let lines = lines.into_iter().map(|line| Line::styled(line.to_owned(), model.theme.style(Role::Strong)));
+    paint(frame, area, lines);
+}
+
+/// Draws lines from the top of an area, as far as there is room.
+fn paint<'a>(frame: &mut Frame<'_>, area: Rect, lines: impl IntoIterator<Item = Line<'a>>) {
+    for (line, y) in lines.into_iter().zip(area.top()..area.bottom()) {
+        frame.buffer_mut().set_line(area.x, y, &line, area.width);
+    }
+}
