@@ -7,6 +7,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::limits::REASON_LEN_MAX;
+
 /// What a peer may do after an error or a close.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -155,8 +157,10 @@ impl RuleBroken {
         Self { code, rule: rule.into() }
     }
 
-    /// Finds the code again in the text of a serde error, which can carry only text.
+    /// Finds the code again in the text of a serde error, which can carry only text. What is left of it may quote
+    /// what the peer sent, so it is cut to what an error may say.
     pub(crate) fn from_text(text: &str) -> Self {
+        let text = &text[..text.floor_char_boundary(REASON_LEN_MAX)];
         let found = text.split_once(": ").and_then(|(head, rule)| {
             let code = ErrorCode::ALL.iter().find(|code| code.as_str() == head)?;
             Some(Self::new(*code, rule))
