@@ -239,7 +239,7 @@ mod tests {
         }
     }
 
-    #[tokio::test(start_paused = false)]
+    #[tokio::test]
     async fn a_keyring_that_hangs_holds_up_nobody() {
         let (events, _received) = mpsc::channel(4);
         let tokens = Tokens::start(Stuck, events);

@@ -5,7 +5,7 @@
 
 use jiff::tz::TimeZone;
 use mechat_protocol::reply::{ChannelInfo, ConnectionRow, Participant, Presence};
-use mechat_protocol::{AccountName, Body, Entry};
+use mechat_protocol::{Body, Entry};
 
 use crate::text;
 use crate::timefmt;
@@ -57,11 +57,6 @@ pub fn entry(entry: &Entry, zone: &TimeZone) -> Vec<String> {
             shown
         }
     }
-}
-
-/// Whether an entry is told live: messages always, comings and goings only of others.
-pub fn is_told(entry: &Entry, me: Option<&AccountName>) -> bool {
-    matches!(entry.body, Body::Message { .. }) || Some(&entry.sender) != me
 }
 
 /// `connections:` and a line for each connection or session.
