@@ -1,10 +1,26 @@
-//! The shell round the session machine: one socket, one clock, one task.
+//! The shell round the session machine: one link, one clock, one task.
+//!
+//! It feeds the machine and performs what it wants. It decides nothing.
+//!
+//! Invariants: all outputs of one input are performed before the next is fed; a user who is slow to take
+//! events stops the reading from the relay, never the taking of commands.
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
+use std::time::Duration;
 
+use mechat_certs::PinStore;
+use mechat_certs::password::{ClientLogin, ClientRegistration, PasswordError};
+use mechat_protocol::codec::encode;
 use mechat_protocol::{Fingerprint, Nonce, RelayAddress};
+use rand::RngCore;
+use rand::rngs::OsRng;
 use tokio::sync::mpsc;
+use tokio::task::{JoinError, JoinHandle};
+use tokio::time::Instant;
 
+use crate::link::{self, Link, Read};
+use crate::session::{ConnectFailure, Input, Now, Output, PasswordWork, Session};
 use crate::{Command, Event};
 
 /// Events that wait for the user; when it is full the client stops reading from the relay.
@@ -34,9 +50,9 @@ pub struct Client {
 impl Client {
     /// Starts a client on the present tokio runtime. It connects at once and tries again for good.
     pub fn start(config: Config) -> (Self, mpsc::Receiver<Event>) {
-        let (commands, _commands) = mpsc::channel(COMMANDS_MAX);
-        let (_events, receiver) = mpsc::channel(EVENTS_MAX);
-        let _ = config;
+        let (commands, queue) = mpsc::channel(COMMANDS_MAX);
+        let (events, receiver) = mpsc::channel(EVENTS_MAX);
+        tokio::spawn(Driver::new(config, queue, events).run());
         (Self { commands }, receiver)
     }
 
@@ -49,5 +65,282 @@ impl Client {
     /// A fresh name for a message.
     pub fn nonce() -> Nonce {
         Nonce(uuid::Uuid::now_v7())
+    }
+}
+
+/// What woke the driver.
+enum Woken {
+    Command(Command),
+    /// Room for an event; `None` if the user is gone.
+    Room(Option<mpsc::OwnedPermit<Event>>),
+    Frame(Option<Read>),
+    Linked(Result<Result<Link, ConnectFailure>, JoinError>),
+    Computed(Result<PasswordDone, JoinError>),
+    Deadline,
+}
+
+/// A computation off this task: the step's number, what it gave, what to keep for the next.
+type PasswordDone = (u64, Result<Vec<u8>, PasswordError>, Kept);
+
+/// What lies between two steps of a password.
+#[derive(Debug, Default)]
+enum Kept {
+    #[default]
+    Nothing,
+    Registration(ClientRegistration),
+    Login(Box<ClientLogin>),
+}
+
+struct Driver {
+    config: Config,
+    session: Session,
+    commands: mpsc::Receiver<Command>,
+    events: mpsc::Sender<Event>,
+    /// Events that did not fit yet: at most those of one input.
+    unsent: VecDeque<Event>,
+    link: Option<Link>,
+    connecting: Option<JoinHandle<Result<Link, ConnectFailure>>>,
+    computing: Option<JoinHandle<PasswordDone>>,
+    kept: Kept,
+    /// Why the link was dropped on this side; the session hears it next.
+    lost: Option<String>,
+    started: Instant,
+    stopped: bool,
+}
+
+impl Driver {
+    fn new(config: Config, commands: mpsc::Receiver<Command>, events: mpsc::Sender<Event>) -> Self {
+        let session = Session::new(config.agent.clone());
+        Self {
+            config,
+            session,
+            commands,
+            events,
+            unsent: VecDeque::new(),
+            link: None,
+            connecting: None,
+            computing: None,
+            kept: Kept::Nothing,
+            lost: None,
+            started: Instant::now(),
+            stopped: false,
+        }
+    }
+
+    async fn run(mut self) {
+        let mut outputs = Vec::new();
+        self.session.start(&mut outputs);
+        self.perform(outputs);
+        while !self.stopped {
+            let Some(input) = self.next_input().await else { continue };
+            self.feed(input);
+        }
+        for event in self.unsent.drain(..) {
+            // The user may be gone; nobody else wants to know.
+            if self.events.send(event).await.is_err() {
+                break;
+            }
+        }
+    }
+
+    /// Waits for whatever comes first. `None` where there was nothing for the session in it.
+    async fn next_input(&mut self) -> Option<Input> {
+        if let Some(reason) = self.lost.take() {
+            return Some(Input::Lost(reason));
+        }
+        let deadline = self.session.next_deadline().map(|ms| self.started + Duration::from_millis(ms));
+        let may_read = self.unsent.is_empty();
+        let woken = tokio::select! {
+            command = self.commands.recv() => Woken::Command(command.unwrap_or(Command::Quit)),
+            room = self.events.clone().reserve_owned(), if !may_read => Woken::Room(room.ok()),
+            frame = next_frame(&mut self.link), if may_read => Woken::Frame(frame),
+            linked = join(&mut self.connecting) => Woken::Linked(linked),
+            computed = join(&mut self.computing) => Woken::Computed(computed),
+            () = sleep_until(deadline) => Woken::Deadline,
+        };
+        match woken {
+            Woken::Command(command) => Some(Input::Command(command)),
+            Woken::Room(room) => self.send_unsent(room),
+            Woken::Frame(frame) => Some(self.read(frame)),
+            Woken::Linked(linked) => Some(self.linked(linked)),
+            Woken::Computed(computed) => Some(self.computed(computed)),
+            Woken::Deadline => Some(Input::Tick),
+        }
+    }
+
+    fn send_unsent(&mut self, room: Option<mpsc::OwnedPermit<Event>>) -> Option<Input> {
+        match (room, self.unsent.pop_front()) {
+            (Some(room), Some(event)) => {
+                room.send(event);
+                None
+            }
+            _ => Some(Input::Command(Command::Quit)),
+        }
+    }
+
+    fn feed(&mut self, input: Input) {
+        let ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let now = Now { ms, random: OsRng.next_u64() };
+        let mut outputs = Vec::new();
+        self.session.handle(now, input, &mut outputs);
+        self.perform(outputs);
+    }
+
+    fn read(&mut self, frame: Option<Read>) -> Input {
+        match frame {
+            Some(Ok(incoming)) => Input::Frame(incoming),
+            Some(Err(reason)) => {
+                self.link = None;
+                Input::Lost(reason)
+            }
+            None => {
+                self.link = None;
+                Input::Lost("the connection is gone".into())
+            }
+        }
+    }
+
+    fn linked(&mut self, linked: Result<Result<Link, ConnectFailure>, JoinError>) -> Input {
+        match linked {
+            Ok(Ok(link)) => {
+                let fingerprint = link.fingerprint;
+                self.link = Some(link);
+                Input::Connected(fingerprint)
+            }
+            Ok(Err(failure)) => Input::NotConnected(failure),
+            Err(error) => Input::NotConnected(ConnectFailure::Transient(error.to_string())),
+        }
+    }
+
+    fn computed(&mut self, computed: Result<PasswordDone, JoinError>) -> Input {
+        match computed {
+            Ok((step, result, kept)) => {
+                self.kept = kept;
+                Input::Password { step, result }
+            }
+            // Only a panic or the runtime's end: the session goes on as if the link were lost.
+            Err(error) => {
+                self.link = None;
+                Input::Lost(error.to_string())
+            }
+        }
+    }
+
+    fn perform(&mut self, outputs: Vec<Output>) {
+        for output in outputs {
+            match output {
+                Output::Connect => self.connect(),
+                Output::Disconnect => self.link = None,
+                Output::Send(message) => self.send(&message),
+                Output::Pin(fingerprint) => self.pin(fingerprint),
+                Output::Password { step, work } => self.compute(step, work),
+                Output::Event(event) => self.tell(event),
+                Output::Stop => self.stopped = true,
+            }
+        }
+    }
+
+    fn connect(&mut self) {
+        let Config { address, pins, invited, .. } = self.config.clone();
+        self.link = None;
+        self.connecting = Some(tokio::spawn(link::connect(address, pins, invited)));
+    }
+
+    fn send(&mut self, message: &mechat_protocol::Message) {
+        let Some(link) = &self.link else { return };
+        match encode(message) {
+            Ok(frame) => {
+                // Full or closed: what was not written now never will be on this link.
+                if link.out.try_send(frame).is_err() {
+                    self.link = None;
+                    self.lost = Some("the relay does not take what is sent".into());
+                }
+            }
+            Err(error) => tracing::error!(%error, "a request does not fit in a frame"),
+        }
+    }
+
+    fn pin(&self, fingerprint: Fingerprint) {
+        let pinned = PinStore::open(self.config.pins.clone())
+            .and_then(|store| store.pin(&self.config.address, fingerprint));
+        if let Err(error) = pinned {
+            // The next connection asks again; the user sees the certificate screen and the log says why.
+            tracing::error!(%error, "the certificate could not be remembered");
+        }
+    }
+
+    fn compute(&mut self, step: u64, work: PasswordWork) {
+        let kept = std::mem::take(&mut self.kept);
+        let binding = self.link.as_ref().map(|link| link.exporter);
+        self.computing = Some(tokio::task::spawn_blocking(move || {
+            let (result, kept) = compute(work, kept, binding);
+            (step, result, kept)
+        }));
+    }
+
+    fn tell(&mut self, event: Event) {
+        if self.unsent.is_empty() {
+            match self.events.try_send(event) {
+                Ok(()) => {}
+                Err(mpsc::error::TrySendError::Full(event)) => self.unsent.push_back(event),
+                Err(mpsc::error::TrySendError::Closed(_)) => self.stopped = true,
+            }
+        } else {
+            self.unsent.push_back(event);
+        }
+    }
+}
+
+/// A step of OPAQUE. Argon2id in the finishing ones takes 64 MiB and a tenth of a second.
+fn compute(
+    work: PasswordWork,
+    kept: Kept,
+    binding: Option<[u8; 32]>,
+) -> (Result<Vec<u8>, PasswordError>, Kept) {
+    fn started<T>(
+        result: Result<(T, Vec<u8>), PasswordError>,
+        keep: fn(T) -> Kept,
+    ) -> (Result<Vec<u8>, PasswordError>, Kept) {
+        match result {
+            Ok((state, message)) => (Ok(message), keep(state)),
+            Err(error) => (Err(error), Kept::Nothing),
+        }
+    }
+    match (work, kept) {
+        (PasswordWork::RegisterStart(password), _) => {
+            started(ClientRegistration::start(&password), Kept::Registration)
+        }
+        (PasswordWork::LoginStart(password), _) => started(ClientLogin::start(&password), |login| Kept::Login(Box::new(login))),
+        (PasswordWork::RegisterFinish(response), Kept::Registration(state)) => {
+            (state.finish(&response), Kept::Nothing)
+        }
+        (PasswordWork::LoginFinish(response), Kept::Login(state)) => {
+            (state.finish(&response, binding.as_ref().map(|bytes| &bytes[..])), Kept::Nothing)
+        }
+        // The step before belongs to a connection that is gone.
+        (PasswordWork::RegisterFinish(_) | PasswordWork::LoginFinish(_), _) => {
+            (Err(PasswordError::Wrong), Kept::Nothing)
+        }
+    }
+}
+
+async fn next_frame(link: &mut Option<Link>) -> Option<Read> {
+    match link {
+        Some(link) => link.frames.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn join<T>(task: &mut Option<JoinHandle<T>>) -> Result<T, JoinError> {
+    let Some(running) = task else { return std::future::pending().await };
+    let result = running.await;
+    *task = None;
+    result
+}
+
+async fn sleep_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
     }
 }

@@ -1,14 +1,19 @@
 //! The headless client: what the terminal, bots, tests and benchmarks share.
 //!
-//! Owns the [`session`] state machine (pure: events and time in, outputs out) and the thin [`driver`] that
+//! Owns the session's state machine (pure: events and time in, outputs out) and the thin [`driver`] that
 //! gives it a socket and a clock. It never touches a terminal, and nothing else in the project opens a connection to a relay.
 //!
 //! Invariants: entries of a channel are handed on in seq order, each once; a password never leaves the process;
 //! nothing a relay sends can make it panic.
 
+mod backoff;
 pub mod command;
 pub mod driver;
 pub mod event;
+mod link;
+mod outbox;
+mod session;
+mod timeline;
 
 pub use command::Command;
 pub use driver::{Client, Config};

@@ -52,12 +52,22 @@ macro_rules! messages {
             }
         }
 
+        impl Message {
+            /// Gives a request its id, or a reply that of its request; an event has none.
+            pub fn set_id(&mut self, id: RequestId) {
+                match self { $(Self::$variant(body) => messages!(@set body id $id),)+ }
+            }
+        }
+
         $(impl From<$body> for Message {
             fn from(body: $body) -> Self {
                 Self::$variant(body)
             }
         })+
     };
+    (@set $body:ident $new:ident own) => { $body.id = $new };
+    (@set $body:ident $new:ident maybe) => { $body.id = Some($new) };
+    (@set $body:ident $new:ident none) => {{ let _ = ($body, $new); }};
     (@id $body:ident own) => { Some($body.id) };
     (@id $body:ident maybe) => { $body.id };
     (@id $body:ident none) => {{ let _ = $body; None }};

@@ -1,0 +1,165 @@
+//! Channels and people: listings over all their pages, joins and leaves.
+
+use mechat_protocol::message::Message;
+use mechat_protocol::reply::{
+    ChannelInfo, ChannelPage, ConnectionPage, ConnectionRow, Participant, ParticipantPage,
+};
+use mechat_protocol::request::{
+    ChannelKind, CreateChannel, Join, Leave, ListChannels, ListConnections, ListParticipants,
+};
+use mechat_protocol::{ChannelId, ChannelName, RequestId};
+
+use super::{Now, Output, Pending, Session};
+use crate::event::Event;
+
+/// Channels of the pages so far.
+#[derive(Debug, Default)]
+pub(super) struct ChannelRows {
+    /// By the user, and not by the client itself after a sign-in.
+    pub(super) asked: bool,
+    rows: Vec<ChannelInfo>,
+}
+
+/// People of the pages so far.
+#[derive(Debug)]
+pub(super) struct ParticipantRows {
+    channel: Option<ChannelId>,
+    rows: Vec<Participant>,
+}
+
+impl Session {
+    pub(super) fn create_channel(
+        &mut self,
+        now: Now,
+        name: ChannelName,
+        kind: ChannelKind,
+        outputs: &mut Vec<Output>,
+    ) {
+        self.user_request(
+            now,
+            Pending::Create,
+            CreateChannel { id: RequestId(0), name, kind }.into(),
+            outputs,
+        );
+    }
+
+    pub(super) fn join(&mut self, now: Now, name: ChannelName, outputs: &mut Vec<Output>) {
+        self.user_request(now, Pending::Join, Join { id: RequestId(0), name }.into(), outputs);
+    }
+
+    pub(super) fn leave(&mut self, now: Now, channel: ChannelId, outputs: &mut Vec<Output>) {
+        self.user_request(now, Pending::Leave(channel), Leave { id: RequestId(0), channel }.into(), outputs);
+    }
+
+    pub(super) fn joined(&mut self, now: Now, info: &ChannelInfo, outputs: &mut Vec<Output>) {
+        // Told again on purpose if it was known: the user asked for it.
+        if self.timelines.contains_key(&info.channel) {
+            outputs.push(Output::Event(Event::Joined(info.clone())));
+        }
+        self.follow(now, info, outputs);
+    }
+
+    pub(super) fn left(&mut self, channel: ChannelId, outputs: &mut Vec<Output>) {
+        self.timelines.remove(&channel);
+        outputs.push(Output::Event(Event::Left(channel)));
+    }
+
+    pub(super) fn list_channels(&mut self, now: Now, asked: bool, outputs: &mut Vec<Output>) {
+        let rows = ChannelRows { asked, rows: Vec::new() };
+        self.user_request(now, Pending::Channels(rows), list_channels(None), outputs);
+    }
+
+    pub(super) fn channel_page(
+        &mut self,
+        now: Now,
+        mut rows: ChannelRows,
+        page: ChannelPage,
+        outputs: &mut Vec<Output>,
+    ) {
+        rows.rows.extend(page.channels);
+        match rows.rows.last() {
+            Some(last) if page.more => {
+                let next = list_channels(Some(last.name.clone()));
+                self.user_request(now, Pending::Channels(rows), next, outputs);
+            }
+            _ => self.channels_listed(now, &rows.rows, outputs),
+        }
+    }
+
+    fn channels_listed(&mut self, now: Now, channels: &[ChannelInfo], outputs: &mut Vec<Output>) {
+        let gone: Vec<ChannelId> = self
+            .timelines
+            .keys()
+            .filter(|known| !channels.iter().any(|info| info.joined && info.channel == **known))
+            .copied()
+            .collect();
+        for channel in gone {
+            self.left(channel, outputs);
+        }
+        outputs.push(Output::Event(Event::Channels(channels.to_vec())));
+        for info in channels.iter().filter(|info| info.joined) {
+            self.follow(now, info, outputs);
+        }
+    }
+
+    pub(super) fn list_participants(
+        &mut self,
+        now: Now,
+        channel: Option<ChannelId>,
+        outputs: &mut Vec<Output>,
+    ) {
+        let pending = Pending::Participants(ParticipantRows { channel, rows: Vec::new() });
+        let request = ListParticipants { id: RequestId(0), channel, after: None }.into();
+        let open = self.welcome.as_ref().is_some_and(|welcome| welcome.participants_before_sign_in);
+        if open && channel.is_none() {
+            self.request(now, pending, request, outputs);
+        } else {
+            self.user_request(now, pending, request, outputs);
+        }
+    }
+
+    pub(super) fn participant_page(
+        &mut self,
+        now: Now,
+        mut rows: ParticipantRows,
+        page: ParticipantPage,
+        outputs: &mut Vec<Output>,
+    ) {
+        rows.rows.extend(page.participants);
+        let channel = rows.channel;
+        match rows.rows.last() {
+            Some(last) if page.more => {
+                let after = Some(last.account.clone());
+                let request = ListParticipants { id: RequestId(0), channel, after };
+                self.request(now, Pending::Participants(rows), request.into(), outputs);
+            }
+            _ => outputs.push(Output::Event(Event::Participants { channel, participants: rows.rows })),
+        }
+    }
+
+    pub(super) fn list_connections(&mut self, now: Now, outputs: &mut Vec<Output>) {
+        let request = ListConnections { id: RequestId(0), after: None };
+        self.user_request(now, Pending::Connections(Vec::new()), request.into(), outputs);
+    }
+
+    pub(super) fn connection_page(
+        &mut self,
+        now: Now,
+        mut rows: Vec<ConnectionRow>,
+        page: ConnectionPage,
+        outputs: &mut Vec<Output>,
+    ) {
+        rows.extend(page.connections);
+        match rows.last() {
+            Some(last) if page.more => {
+                let request = ListConnections { id: RequestId(0), after: Some(last.row) };
+                self.user_request(now, Pending::Connections(rows), request.into(), outputs);
+            }
+            _ => outputs.push(Output::Event(Event::Connections(rows))),
+        }
+    }
+}
+
+fn list_channels(after: Option<ChannelName>) -> Message {
+    ListChannels { id: RequestId(0), after }.into()
+}

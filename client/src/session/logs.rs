@@ -1,0 +1,175 @@
+//! Entries and pages: what is handed on, what is pulled.
+//!
+//! Invariant: at most `PAGES_IN_FLIGHT` pages are asked for at a time, below the relay's limit; the rest wait.
+
+use mechat_protocol::limits::{HISTORIES_IN_FLIGHT_MAX, PAGE_ENTRIES_MAX};
+use mechat_protocol::reply::{ChannelInfo, ErrorReply, HistoryPage};
+use mechat_protocol::request::{HistoryRange, ReadHistory};
+use mechat_protocol::{ChannelId, Entry, RequestId};
+
+use super::{Now, Output, Pending, Session, offline, refused};
+use crate::event::{Event, RequestKind};
+use crate::timeline::{Step, Timeline};
+
+/// Pages asked for and not yet answered.
+const PAGES_IN_FLIGHT: usize = 4;
+const _: () = assert!(PAGES_IN_FLIGHT < HISTORIES_IN_FLIGHT_MAX);
+
+/// A page that waits for its turn.
+#[derive(Debug)]
+pub(super) enum PageWanted {
+    /// To continue a timeline from where it then stands.
+    Pull(ChannelId),
+    /// By the user.
+    User(ChannelId, HistoryRange),
+}
+
+impl Session {
+    pub(super) fn entry(&mut self, now: Now, entry: Entry, outputs: &mut Vec<Output>) {
+        let channel = entry.channel;
+        let Some(timeline) = self.timelines.get_mut(&channel) else {
+            // Joined from another device: learn about it.
+            self.timelines.insert(channel, Timeline::new(entry.epoch));
+            self.list_channels(now, false, outputs);
+            return self.pull(now, channel, outputs);
+        };
+        match timeline.pushed(&entry) {
+            Step::Apply => outputs.push(appended(channel, vec![entry], true)),
+            Step::Ignore => {}
+            Step::Pull => self.pull(now, channel, outputs),
+            Step::Reset => {
+                outputs.push(Output::Event(Event::Reset(channel)));
+                self.pull(now, channel, outputs);
+            }
+        }
+    }
+
+    /// The relay has more of a channel than was handed on.
+    pub(super) fn behind(&mut self, now: Now, channel: ChannelId, outputs: &mut Vec<Output>) {
+        if self.timelines.contains_key(&channel) {
+            self.pull(now, channel, outputs);
+        }
+    }
+
+    /// Takes note of a channel of one's own, and pulls what is missing.
+    pub(super) fn follow(&mut self, now: Now, info: &ChannelInfo, outputs: &mut Vec<Output>) {
+        let channel = info.channel;
+        let known = self.timelines.contains_key(&channel);
+        let timeline = self.timelines.entry(channel).or_insert_with(|| Timeline::new(info.epoch));
+        let reset = timeline.learned(info.epoch);
+        let behind = timeline.is_behind(info.head);
+        if !known {
+            outputs.push(Output::Event(Event::Joined(info.clone())));
+        }
+        if reset {
+            outputs.push(Output::Event(Event::Reset(channel)));
+        }
+        if behind {
+            self.pull(now, channel, outputs);
+        }
+    }
+
+    fn pull(&mut self, now: Now, channel: ChannelId, outputs: &mut Vec<Output>) {
+        let Some(timeline) = self.timelines.get_mut(&channel).filter(|timeline| !timeline.pulling) else {
+            return;
+        };
+        timeline.pulling = true;
+        self.pages.push_back(PageWanted::Pull(channel));
+        self.ask_pages(now, outputs);
+    }
+
+    pub(super) fn read_history(
+        &mut self,
+        now: Now,
+        channel: ChannelId,
+        range: HistoryRange,
+        outputs: &mut Vec<Output>,
+    ) {
+        if !self.signed_in {
+            return outputs.push(refused(RequestKind::ReadHistory, offline()));
+        }
+        self.pages.push_back(PageWanted::User(channel, range));
+        self.ask_pages(now, outputs);
+    }
+
+    fn ask_pages(&mut self, now: Now, outputs: &mut Vec<Output>) {
+        while self.pages_in_flight < PAGES_IN_FLIGHT
+            && let Some(wanted) = self.pages.pop_front()
+        {
+            let (pending, channel, range) = match wanted {
+                PageWanted::User(channel, range) => (Pending::History(channel), channel, range),
+                PageWanted::Pull(channel) => {
+                    let last = self.timelines.get(&channel).and_then(Timeline::last);
+                    let range = last.map_or(HistoryRange::Latest, |seq| HistoryRange::After { seq });
+                    (Pending::Pull(channel), channel, range)
+                }
+            };
+            self.pages_in_flight += 1;
+            let limit = u16::try_from(PAGE_ENTRIES_MAX).unwrap_or(u16::MAX);
+            let request = ReadHistory { id: RequestId(0), channel, range, limit };
+            self.request(now, pending, request.into(), outputs);
+        }
+    }
+
+    /// A page was answered: the next may go.
+    pub(super) fn page_done(&mut self, now: Now, outputs: &mut Vec<Output>) {
+        self.pages_in_flight = self.pages_in_flight.saturating_sub(1);
+        self.ask_pages(now, outputs);
+    }
+
+    pub(super) fn pulled(
+        &mut self,
+        now: Now,
+        channel: ChannelId,
+        page: HistoryPage,
+        outputs: &mut Vec<Output>,
+    ) {
+        if let Some(timeline) = self.timelines.get_mut(&channel) {
+            timeline.pulling = false;
+            if timeline.learned(page.epoch) {
+                outputs.push(Output::Event(Event::Reset(channel)));
+            }
+            let first = timeline.last().is_none();
+            let new = timeline.pulled(page.entries);
+            let progress = !new.is_empty();
+            let behind = timeline.is_behind(page.head);
+            if progress {
+                outputs.push(appended(channel, new, !first));
+            }
+            if behind && progress {
+                self.pull(now, channel, outputs);
+            }
+        }
+        self.page_done(now, outputs);
+    }
+
+    pub(super) fn pull_refused(
+        &mut self,
+        now: Now,
+        channel: ChannelId,
+        error: &ErrorReply,
+        outputs: &mut Vec<Output>,
+    ) {
+        tracing::warn!(code = %error.code, "a page was refused");
+        if let Some(timeline) = self.timelines.get_mut(&channel) {
+            timeline.pulling = false;
+        }
+        self.page_done(now, outputs);
+    }
+
+    pub(super) fn history(
+        &mut self,
+        now: Now,
+        channel: ChannelId,
+        page: HistoryPage,
+        outputs: &mut Vec<Output>,
+    ) {
+        let HistoryPage { entries, more, .. } = page;
+        outputs.push(Output::Event(Event::History { channel, entries, more }));
+        self.page_done(now, outputs);
+    }
+}
+
+fn appended(channel: ChannelId, entries: Vec<Entry>, live: bool) -> Output {
+    Output::Event(Event::Appended { channel, entries, live })
+}

@@ -1,0 +1,553 @@
+//! What a client does next: a pure state machine.
+//!
+//! Owns the link's states, the sign-in, requests in flight, the outbox and where the client stands in each log.
+//! It takes the time, some randomness and one [`Input`], and appends [`Output`]s. It never does I/O.
+//!
+//! Invariants: nothing a relay sends makes it panic; a request is answered to the user exactly once; entries are handed
+//! on in seq order, each once; a message that was said leaves the outbox only by the relay's word.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::time::Duration;
+
+use mechat_certs::TrustError;
+use mechat_certs::password::PasswordError;
+use mechat_protocol::codec::Incoming;
+use mechat_protocol::event::Close;
+use mechat_protocol::limits::{IDLE_TIMEOUT_MS, PING_INTERVAL_MS, PROTOCOL_VERSION};
+use mechat_protocol::message::Message;
+use mechat_protocol::reply::{ErrorReply, Welcome};
+use mechat_protocol::request::{Hello, Ping};
+use mechat_protocol::secret::Token;
+use mechat_protocol::{ChannelId, ErrorCode, Fingerprint, RequestId, Retry};
+use secrecy::SecretString;
+
+use crate::Command;
+use crate::backoff;
+use crate::event::{Event, Link, RequestKind, SignedOut};
+use crate::outbox::Outbox;
+use crate::timeline::Timeline;
+
+mod lists;
+mod logs;
+mod sign_in;
+mod talk;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use sign_in::Flow;
+
+/// Milliseconds without a word from the relay after which the link is taken for dead.
+const SILENCE_MAX_MS: u64 = 45_000;
+const _: () = assert!(2 * PING_INTERVAL_MS < SILENCE_MAX_MS && SILENCE_MAX_MS < IDLE_TIMEOUT_MS);
+
+/// The time and some randomness, with each input.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Now {
+    /// Monotonic milliseconds.
+    pub(crate) ms: u64,
+    /// Uniform.
+    pub(crate) random: u64,
+}
+
+/// What happened.
+#[derive(Debug)]
+pub(crate) enum Input {
+    /// The user wants something.
+    Command(Command),
+    /// TLS stands, with this certificate.
+    Connected(Fingerprint),
+    /// There is no connection.
+    NotConnected(ConnectFailure),
+    /// A frame came.
+    Frame(Incoming),
+    /// The connection is gone.
+    Lost(String),
+    /// A password step is done. `step` is from its output.
+    Password { step: u64, result: Result<Vec<u8>, PasswordError> },
+    /// Time passed.
+    Tick,
+}
+
+/// Why there is no connection.
+#[derive(Debug)]
+pub(crate) enum ConnectFailure {
+    /// The certificate is not trusted.
+    Untrusted(TrustError),
+    /// Something that may be better next time.
+    Transient(String),
+    /// Something on this side that trying again does not mend: a pin file that cannot be read.
+    Local(String),
+}
+
+/// What to do.
+#[derive(Debug)]
+pub(crate) enum Output {
+    /// Open a connection.
+    Connect,
+    /// Close the connection, after what is queued.
+    Disconnect,
+    /// Queue a message.
+    Send(Message),
+    /// Remember the certificate.
+    Pin(Fingerprint),
+    /// Compute a step of a password's registration or login, off this thread.
+    Password { step: u64, work: PasswordWork },
+    /// Tell the user.
+    Event(Event),
+    /// Nothing follows.
+    Stop,
+}
+
+/// A step of OPAQUE. The driver keeps what lies between `…Start` and `…Finish`.
+#[derive(Debug, Clone)]
+pub(crate) enum PasswordWork {
+    RegisterStart(SecretString),
+    RegisterFinish(Vec<u8>),
+    LoginStart(SecretString),
+    LoginFinish(Vec<u8>),
+}
+
+/// Where the link stands.
+#[derive(Debug)]
+enum State {
+    Connecting,
+    /// TLS stands; `hello` is sent.
+    Greeting,
+    /// The relay said `welcome`.
+    Up,
+    Waiting {
+        until_ms: u64,
+    },
+    Untrusted(TrustError),
+    Failed,
+    Stopped,
+}
+
+/// A request in flight, and what its reply is for.
+#[derive(Debug)]
+enum Pending {
+    Hello,
+    Ping,
+    /// A step of registration, login or resume.
+    SignIn(RequestKind),
+    Logout,
+    Create,
+    Join,
+    Leave(ChannelId),
+    Say(mechat_protocol::Nonce),
+    Channels(lists::ChannelRows),
+    Participants(lists::ParticipantRows),
+    Connections(Vec<mechat_protocol::reply::ConnectionRow>),
+    /// A page that continues a timeline.
+    Pull(ChannelId),
+    /// A page that the user asked for.
+    History(ChannelId),
+    Call(u64),
+}
+
+/// The state machine. See the module's documentation.
+#[derive(Debug)]
+pub(crate) struct Session {
+    agent: String,
+    state: State,
+    failures: u32,
+    welcome: Option<Welcome>,
+    /// What `go_away` asked to wait, in milliseconds.
+    go_away_ms: Option<u64>,
+    /// The relay's own word for the end of the connection.
+    last_close: Option<Close>,
+    heard_ms: u64,
+    spoken_ms: u64,
+    next_id: u32,
+    pending: HashMap<RequestId, Pending>,
+    flow: Flow,
+    /// Resumes the session on the next connection.
+    token: Option<Token>,
+    signed_in: bool,
+    next_step: u64,
+    timelines: BTreeMap<ChannelId, Timeline>,
+    /// History pages that wait for their turn.
+    pages: VecDeque<logs::PageWanted>,
+    pages_in_flight: usize,
+    outbox: Outbox,
+    /// When refused messages are sent again.
+    retry_outbox_ms: Option<u64>,
+}
+
+impl Session {
+    pub(crate) fn new(agent: String) -> Self {
+        Self {
+            agent,
+            state: State::Connecting,
+            failures: 0,
+            welcome: None,
+            go_away_ms: None,
+            last_close: None,
+            heard_ms: 0,
+            spoken_ms: 0,
+            next_id: 1,
+            pending: HashMap::new(),
+            flow: Flow::Idle,
+            token: None,
+            signed_in: false,
+            next_step: 0,
+            timelines: BTreeMap::new(),
+            pages: VecDeque::new(),
+            pages_in_flight: 0,
+            outbox: Outbox::default(),
+            retry_outbox_ms: None,
+        }
+    }
+
+    /// Begins: the first output is a `Connect`.
+    pub(crate) fn start(&mut self, outputs: &mut Vec<Output>) {
+        self.connect(outputs);
+    }
+
+    pub(crate) fn handle(&mut self, now: Now, input: Input, outputs: &mut Vec<Output>) {
+        if matches!(self.state, State::Stopped) {
+            return;
+        }
+        match input {
+            Input::Command(command) => self.command(now, command, outputs),
+            Input::Connected(fingerprint) => self.connected(now, fingerprint, outputs),
+            Input::NotConnected(failure) => self.not_connected(now, failure, outputs),
+            Input::Frame(Incoming::Message(message)) => self.message(now, message, outputs),
+            // A later relay may say what this client does not know; it goes on without.
+            Input::Frame(Incoming::Refused(refusal)) => {
+                tracing::warn!(error = %refusal.broken, "a message of the relay was not understood");
+                self.heard_ms = now.ms;
+            }
+            Input::Lost(reason) => self.lost(now, &reason, outputs),
+            Input::Password { step, result } => self.password_done(now, step, result, outputs),
+            Input::Tick => self.tick(now, outputs),
+        }
+    }
+
+    /// Monotonic milliseconds at which a `Tick` is due.
+    pub(crate) fn next_deadline(&self) -> Option<u64> {
+        match self.state {
+            State::Waiting { until_ms } => Some(until_ms),
+            State::Greeting | State::Up => {
+                let ping = self.spoken_ms + PING_INTERVAL_MS;
+                let dead = self.heard_ms + SILENCE_MAX_MS;
+                Some(ping.min(dead).min(self.retry_outbox_ms.unwrap_or(u64::MAX)))
+            }
+            State::Connecting | State::Untrusted(_) | State::Failed | State::Stopped => None,
+        }
+    }
+
+    fn tick(&mut self, now: Now, outputs: &mut Vec<Output>) {
+        match self.state {
+            State::Waiting { until_ms } if until_ms <= now.ms => self.connect(outputs),
+            State::Greeting | State::Up => {
+                if self.heard_ms + SILENCE_MAX_MS <= now.ms {
+                    outputs.push(Output::Disconnect);
+                    return self.lost(now, "the relay fell silent", outputs);
+                }
+                if self.spoken_ms + PING_INTERVAL_MS <= now.ms {
+                    self.request(now, Pending::Ping, Ping { id: RequestId(0) }.into(), outputs);
+                }
+                if self.retry_outbox_ms.is_some_and(|due| due <= now.ms) {
+                    self.retry_outbox_ms = None;
+                    self.send_outbox(now, outputs);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn command(&mut self, now: Now, command: Command, outputs: &mut Vec<Output>) {
+        match command {
+            Command::Trust(fingerprint) => self.trust(fingerprint, outputs),
+            Command::ConnectNow => self.connect_now(outputs),
+            Command::Register { account, password } => self.register(now, account, password, outputs),
+            Command::Login { account, password } => self.login(now, account, password, outputs),
+            Command::Resume(token) => self.resume(now, token, outputs),
+            Command::Logout => self.logout(now, outputs),
+            Command::CreateChannel { name, kind } => self.create_channel(now, name, kind, outputs),
+            Command::Join(name) => self.join(now, name, outputs),
+            Command::Leave(channel) => self.leave(now, channel, outputs),
+            Command::ListChannels => self.list_channels(now, true, outputs),
+            Command::ListParticipants(channel) => self.list_participants(now, channel, outputs),
+            Command::ListConnections => self.list_connections(now, outputs),
+            Command::Say { channel, nonce, content, in_reply_to } => {
+                self.say(now, channel, nonce, content, in_reply_to, outputs);
+            }
+            Command::ReadHistory { channel, range } => self.read_history(now, channel, range, outputs),
+            Command::Call { ticket, request } => self.call(now, ticket, *request, outputs),
+            Command::Quit => self.quit(outputs),
+        }
+    }
+
+    fn trust(&mut self, fingerprint: Fingerprint, outputs: &mut Vec<Output>) {
+        // Only an unknown certificate can be accepted, and only the one that was shown.
+        if matches!(self.state, State::Untrusted(TrustError::Unknown { seen }) if seen == fingerprint) {
+            outputs.push(Output::Pin(fingerprint));
+            self.connect(outputs);
+        }
+    }
+
+    fn connect_now(&mut self, outputs: &mut Vec<Output>) {
+        if matches!(self.state, State::Waiting { .. } | State::Failed | State::Untrusted(_)) {
+            self.connect(outputs);
+        }
+    }
+
+    fn quit(&mut self, outputs: &mut Vec<Output>) {
+        self.state = State::Stopped;
+        outputs.extend([Output::Disconnect, Output::Event(Event::Stopped), Output::Stop]);
+    }
+
+    fn connect(&mut self, outputs: &mut Vec<Output>) {
+        self.state = State::Connecting;
+        outputs.push(Output::Event(Event::Link(Link::Connecting { attempt: self.failures + 1 })));
+        outputs.push(Output::Connect);
+    }
+
+    fn connected(&mut self, now: Now, fingerprint: Fingerprint, outputs: &mut Vec<Output>) {
+        self.state = State::Greeting;
+        self.heard_ms = now.ms;
+        self.last_close = None;
+        outputs.push(Output::Event(Event::Link(Link::Up { fingerprint })));
+        let (version_min, version_max) = (PROTOCOL_VERSION, PROTOCOL_VERSION);
+        let hello = Hello { id: RequestId(0), version_min, version_max, agent: self.agent.clone() };
+        self.request(now, Pending::Hello, hello.into(), outputs);
+    }
+
+    fn welcomed(&mut self, now: Now, welcome: Welcome, outputs: &mut Vec<Output>) {
+        self.state = State::Up;
+        self.failures = 0;
+        self.welcome = Some(welcome.clone());
+        outputs.push(Output::Event(Event::Welcome(welcome)));
+        self.continue_sign_in(now, outputs);
+    }
+
+    fn not_connected(&mut self, now: Now, failure: ConnectFailure, outputs: &mut Vec<Output>) {
+        match failure {
+            ConnectFailure::Untrusted(error) => {
+                self.state = State::Untrusted(error);
+                outputs.push(Output::Event(Event::Link(Link::Untrusted(error))));
+            }
+            ConnectFailure::Local(reason) => self.give_up(reason, outputs),
+            ConnectFailure::Transient(reason) => self.wait(now, reason, outputs),
+        }
+    }
+
+    fn give_up(&mut self, reason: String, outputs: &mut Vec<Output>) {
+        self.state = State::Failed;
+        outputs.push(Output::Event(Event::Link(Link::Failed { reason })));
+    }
+
+    fn wait(&mut self, now: Now, reason: String, outputs: &mut Vec<Output>) {
+        self.failures = self.failures.saturating_add(1);
+        let retry_in = match self.go_away_ms.take() {
+            Some(delay_ms) => Duration::from_millis(delay_ms),
+            None => backoff::delay(self.failures, now.random),
+        };
+        let until_ms = now.ms + u64::try_from(retry_in.as_millis()).unwrap_or(u64::MAX);
+        self.state = State::Waiting { until_ms };
+        let close = self.last_close.clone();
+        outputs.push(Output::Event(Event::Link(Link::Down {
+            reason,
+            close,
+            attempt: self.failures,
+            retry_in,
+        })));
+    }
+
+    /// The connection is gone, by whatever side.
+    fn lost(&mut self, now: Now, reason: &str, outputs: &mut Vec<Output>) {
+        if !matches!(self.state, State::Greeting | State::Up) {
+            return;
+        }
+        self.forget_connection(outputs);
+        let reason = self.last_close.as_ref().map_or_else(|| reason.to_owned(), |close| close.reason.clone());
+        match self.last_close.as_ref().map(|close| close.retry) {
+            Some(Retry::Never) => self.give_up(reason, outputs),
+            _ => self.wait(now, reason, outputs),
+        }
+    }
+
+    fn forget_connection(&mut self, outputs: &mut Vec<Output>) {
+        self.signed_in = false;
+        self.welcome = None;
+        self.pages.clear();
+        self.pages_in_flight = 0;
+        self.outbox.rewind();
+        self.retry_outbox_ms = None;
+        self.restart_flow();
+        for timeline in self.timelines.values_mut() {
+            timeline.pulling = false;
+        }
+        let error = ErrorReply {
+            id: None,
+            code: ErrorCode::Unknown,
+            message: "the connection was lost before the relay answered: try again".into(),
+            retry: Retry::Later,
+            retry_after_ms: None,
+        };
+        for (_, pending) in self.pending.drain() {
+            match pending {
+                Pending::Call(ticket) => outputs.push(Output::Event(Event::Called { ticket, reply: None })),
+                pending => outputs.extend(pending.lost_kind().map(|request| refused(request, error.clone()))),
+            }
+        }
+    }
+
+    fn message(&mut self, now: Now, message: Message, outputs: &mut Vec<Output>) {
+        self.heard_ms = now.ms;
+        match message {
+            Message::Entry(entry) => self.entry(now, entry, outputs),
+            Message::Presence(presence) => outputs.push(Output::Event(Event::Presence(presence.changes))),
+            Message::Lagged(lagged) => self.behind(now, lagged.channel, outputs),
+            Message::GoAway(go_away) => self.go_away_ms = Some(go_away.delay_ms.min(60_000)),
+            Message::Close(close) => self.closed(now, close, outputs),
+            reply => self.reply(now, reply, outputs),
+        }
+    }
+
+    fn closed(&mut self, now: Now, close: Close, outputs: &mut Vec<Output>) {
+        if close.retry == Retry::SignIn {
+            self.token = None;
+            if std::mem::take(&mut self.signed_in) {
+                outputs.push(Output::Event(Event::SignedOut(SignedOut::TokenRefused)));
+            }
+        }
+        let reason = close.reason.clone();
+        self.last_close = Some(close);
+        outputs.push(Output::Disconnect);
+        self.lost(now, &reason, outputs);
+    }
+
+    fn reply(&mut self, now: Now, reply: Message, outputs: &mut Vec<Output>) {
+        let Some(pending) = reply.id().and_then(|id| self.pending.remove(&id)) else {
+            // An answer to nothing: an error about a frame without id, or a relay that errs.
+            tracing::warn!(tag = reply.tag(), "a reply to no request");
+            return;
+        };
+        match (pending, reply) {
+            (Pending::Call(ticket), reply) => {
+                outputs.push(Output::Event(Event::Called { ticket, reply: Some(Box::new(reply)) }));
+            }
+            (pending, Message::Error(error)) => self.refused(now, pending, error, outputs),
+            (Pending::Hello, Message::Welcome(welcome)) => self.welcomed(now, welcome, outputs),
+            (Pending::Ping, Message::Pong(_)) => {}
+            (Pending::SignIn(kind), reply) => self.sign_in_reply(now, kind, reply, outputs),
+            (Pending::Logout, Message::LoggedOut(_)) => self.logged_out(outputs),
+            (Pending::Create | Pending::Join, Message::Joined(joined)) => {
+                self.joined(now, &joined.channel, outputs);
+            }
+            (Pending::Leave(channel), Message::Left(_)) => self.left(channel, outputs),
+            (Pending::Say(nonce), Message::Ack(ack)) => self.acked(now, nonce, &ack, outputs),
+            (Pending::Channels(rows), Message::Channels(page)) => self.channel_page(now, rows, page, outputs),
+            (Pending::Participants(rows), Message::Participants(page)) => {
+                self.participant_page(now, rows, page, outputs);
+            }
+            (Pending::Connections(rows), Message::Connections(page)) => {
+                self.connection_page(now, rows, page, outputs);
+            }
+            (Pending::Pull(channel), Message::History(page)) => self.pulled(now, channel, page, outputs),
+            (Pending::History(channel), Message::History(page)) => self.history(now, channel, page, outputs),
+            (pending, reply) => {
+                tracing::warn!(tag = reply.tag(), ?pending, "a reply of the wrong kind");
+                outputs.push(Output::Disconnect);
+                self.lost(now, "the relay answered something else than was asked", outputs);
+            }
+        }
+    }
+
+    fn refused(&mut self, now: Now, pending: Pending, error: ErrorReply, outputs: &mut Vec<Output>) {
+        match pending {
+            Pending::Hello => self.give_up(error.message, outputs),
+            Pending::Ping => {}
+            Pending::SignIn(kind) => self.sign_in_refused(kind, error, outputs),
+            Pending::Say(nonce) => self.say_refused(now, nonce, error, outputs),
+            Pending::Pull(channel) => self.pull_refused(now, channel, &error, outputs),
+            Pending::History(_) => {
+                self.page_done(now, outputs);
+                outputs.push(refused(RequestKind::ReadHistory, error));
+            }
+            other => outputs.push(refused(other.kind(), error)),
+        }
+    }
+
+    /// Sends a request under a fresh id.
+    fn request(&mut self, now: Now, pending: Pending, mut request: Message, outputs: &mut Vec<Output>) {
+        let id = self.fresh_id();
+        request.set_id(id);
+        self.pending.insert(id, pending);
+        self.spoken_ms = now.ms;
+        outputs.push(Output::Send(request));
+    }
+
+    /// Sends a request of the user, or says why not.
+    fn user_request(&mut self, now: Now, pending: Pending, request: Message, outputs: &mut Vec<Output>) {
+        if self.signed_in {
+            self.request(now, pending, request, outputs);
+        } else {
+            outputs.push(refused(pending.kind(), offline()));
+        }
+    }
+
+    fn call(&mut self, now: Now, ticket: u64, request: Message, outputs: &mut Vec<Output>) {
+        if matches!(self.state, State::Up) {
+            self.request(now, Pending::Call(ticket), request, outputs);
+        } else {
+            outputs.push(Output::Event(Event::Called { ticket, reply: None }));
+        }
+    }
+
+    fn fresh_id(&mut self) -> RequestId {
+        loop {
+            let id = RequestId(self.next_id);
+            self.next_id = self.next_id.wrapping_add(1);
+            if !self.pending.contains_key(&id) {
+                return id;
+            }
+        }
+    }
+}
+
+impl Pending {
+    /// What the user asked for.
+    const fn kind(&self) -> RequestKind {
+        match self {
+            Self::SignIn(kind) => *kind,
+            Self::Logout => RequestKind::Logout,
+            Self::Create => RequestKind::CreateChannel,
+            Self::Join => RequestKind::Join,
+            Self::Leave(_) => RequestKind::Leave,
+            Self::Say(_) => RequestKind::Say,
+            Self::Channels(_) => RequestKind::ListChannels,
+            Self::Participants(_) => RequestKind::ListParticipants,
+            Self::Connections(_) => RequestKind::ListConnections,
+            Self::Pull(_) | Self::History(_) => RequestKind::ReadHistory,
+            Self::Hello | Self::Ping | Self::Call(_) => RequestKind::Other,
+        }
+    }
+
+    /// What the user must ask for again after a lost connection. The rest goes on by itself.
+    const fn lost_kind(&self) -> Option<RequestKind> {
+        match self {
+            Self::Hello | Self::Ping | Self::SignIn(_) | Self::Say(_) | Self::Pull(_) | Self::Call(_) => None,
+            Self::Channels(rows) if !rows.asked => None,
+            other => Some(other.kind()),
+        }
+    }
+}
+
+fn refused(request: RequestKind, error: ErrorReply) -> Output {
+    Output::Event(Event::Refused { request, error })
+}
+
+fn offline() -> ErrorReply {
+    let mut error = ErrorReply::new(
+        None,
+        ErrorCode::Unauthenticated,
+        "not signed in to the relay at the moment: try again",
+    );
+    error.retry = Retry::Later;
+    error
+}

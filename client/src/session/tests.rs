@@ -1,0 +1,1 @@
+//! The machine by itself: inputs in, outputs out.

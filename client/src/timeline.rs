@@ -1,0 +1,135 @@
+//! One channel's log as far as this client has it.
+//!
+//! Invariant: entries are handed on in seq order, each once; what is ahead of the next is pulled, never skipped.
+
+use mechat_protocol::{Entry, Epoch, Seq};
+
+/// Where the client stands in a log.
+#[derive(Debug)]
+pub(crate) struct Timeline {
+    epoch: Epoch,
+    /// The last entry handed on; `None` until the first page is here.
+    last: Option<Seq>,
+    /// A page is asked for.
+    pub(crate) pulling: bool,
+}
+
+/// What to do with an entry that was pushed.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// Hand it on.
+    Apply,
+    /// Known already.
+    Ignore,
+    /// Something is missing before it: pull.
+    Pull,
+    /// The log is another one: forget it, and pull.
+    Reset,
+}
+
+impl Timeline {
+    pub(crate) const fn new(epoch: Epoch) -> Self {
+        Self { epoch, last: None, pulling: false }
+    }
+
+    pub(crate) const fn last(&self) -> Option<Seq> {
+        self.last
+    }
+
+    /// Takes note of an entry that was pushed.
+    pub(crate) fn pushed(&mut self, entry: &Entry) -> Step {
+        if self.learned(entry.epoch) {
+            return Step::Reset;
+        }
+        match self.last {
+            Some(last) if entry.seq <= last => Step::Ignore,
+            Some(last) if entry.seq == last.next() => {
+                self.last = Some(entry.seq);
+                Step::Apply
+            }
+            // A page on its way tells the head, so what it lacks is pulled then.
+            _ => Step::Pull,
+        }
+    }
+
+    /// Takes note of a page that was pulled; returns what of it is new.
+    pub(crate) fn pulled(&mut self, entries: Vec<Entry>) -> Vec<Entry> {
+        let mut last = self.last;
+        let new: Vec<Entry> = entries
+            .into_iter()
+            .filter(|entry| {
+                let follows = last.is_none_or(|last| entry.seq == last.next());
+                if follows {
+                    last = Some(entry.seq);
+                }
+                follows
+            })
+            .collect();
+        self.last = last.or(Some(Seq::ZERO));
+        new
+    }
+
+    /// Whether the log of this epoch is another one than known; if so, starts over.
+    pub(crate) fn learned(&mut self, epoch: Epoch) -> bool {
+        let other = epoch != self.epoch;
+        if other {
+            *self = Self { pulling: self.pulling, ..Self::new(epoch) };
+        }
+        other
+    }
+
+    /// Whether the relay has more than was handed on.
+    pub(crate) fn is_behind(&self, head: Seq) -> bool {
+        self.last.is_none_or(|last| last < head)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mechat_protocol::{Body, ChannelId, UnixMillis};
+
+    use super::*;
+
+    fn entry(epoch: u32, seq: u64) -> Entry {
+        Entry {
+            channel: ChannelId(1),
+            epoch: Epoch(epoch),
+            seq: Seq(seq),
+            at_ms: UnixMillis(0),
+            sender: "ann".parse().expect("name"),
+            nonce: None,
+            body: Body::Joined,
+        }
+    }
+
+    #[test]
+    fn applies_only_the_next_and_pulls_gaps() {
+        let mut timeline = Timeline::new(Epoch(1));
+        assert_eq!(timeline.pushed(&entry(1, 5)), Step::Pull, "nothing is known yet");
+        assert_eq!(timeline.pulled(vec![entry(1, 4), entry(1, 5)]).len(), 2);
+        assert_eq!(timeline.pushed(&entry(1, 5)), Step::Ignore);
+        assert_eq!(timeline.pushed(&entry(1, 6)), Step::Apply);
+        assert_eq!(timeline.pushed(&entry(1, 8)), Step::Pull);
+        assert_eq!(timeline.last(), Some(Seq(6)), "a gap is not passed over");
+        assert_eq!(timeline.pulled(vec![entry(1, 6), entry(1, 7), entry(1, 8)]).len(), 2, "6 is known");
+        assert!(!timeline.is_behind(Seq(8)) && timeline.is_behind(Seq(9)));
+    }
+
+    #[test]
+    fn a_page_with_a_hole_is_taken_up_to_the_hole() {
+        let mut timeline = Timeline::new(Epoch(1));
+        let new = timeline.pulled(vec![entry(1, 1), entry(1, 3)]);
+        assert_eq!(new.len(), 1);
+        assert_eq!(timeline.last(), Some(Seq(1)));
+    }
+
+    #[test]
+    fn another_epoch_starts_over() {
+        let mut timeline = Timeline::new(Epoch(1));
+        timeline.pulled(vec![entry(1, 9)]);
+        assert_eq!(timeline.pushed(&entry(2, 1)), Step::Reset);
+        assert_eq!(timeline.last(), None);
+        assert!(timeline.pulled(Vec::new()).is_empty());
+        assert_eq!(timeline.last(), Some(Seq::ZERO), "an empty log is a known one");
+    }
+}
