@@ -1,0 +1,10 @@
+//! The relay from outside: real TLS on loopback, the one client, and a bare probe for what no client would send.
+
+mod accounts;
+mod chat;
+mod harness;
+mod lifecycle;
+mod probe;
+mod process;
+mod rooms;
+mod wire;
