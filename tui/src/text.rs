@@ -176,7 +176,6 @@ mod tests {
             ("🇩🇪", 2),
             ("👍🏽", 2),
             ("Полина", 6),
-            ("ｶﾞ", 2),
         ] {
             assert_eq!(width(text), cells, "{text}");
             assert_eq!(harmless(text), text, "ordinary text stays as it is");

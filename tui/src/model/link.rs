@@ -43,6 +43,8 @@ pub struct Trust {
     pub error: TrustError,
     /// Whether the question lies on the screen.
     pub shown: bool,
+    /// The first visible line, where not all fit.
+    pub top: usize,
 }
 
 /// The session that an earlier run left in the keyring.

@@ -15,7 +15,7 @@ pub fn changed(model: &mut Model, change: Change) -> Vec<Effect> {
             down(model, Link::Down { reason, attempt, retry_at: model.now.steady + retry_in })
         }
         Change::Untrusted(error) => {
-            model.trust = Some(Trust { error, shown: true });
+            model.trust = Some(Trust { error, shown: true, top: 0 });
             down(model, Link::Untrusted)
         }
         Change::Failed { reason } => down(model, Link::Failed { reason }),

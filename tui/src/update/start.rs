@@ -127,8 +127,17 @@ pub fn connect_now(model: &mut Model) -> Vec<Effect> {
 
 /// A key on the certificate question. Only an unknown certificate can be accepted.
 pub fn trust_key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
-    let Some(trust) = model.trust else { return Vec::new() };
+    let most = crate::view::trust::scroll_max(model);
+    let Some(trust) = &mut model.trust else { return Vec::new() };
     match (key.code, trust.error) {
+        (KeyCode::Up, _) => {
+            trust.top = trust.top.saturating_sub(1);
+            Vec::new()
+        }
+        (KeyCode::Down, _) => {
+            trust.top = (trust.top + 1).min(most);
+            Vec::new()
+        }
         (KeyCode::Char('y' | 'Y'), TrustError::Unknown { seen }) => {
             model.trust = None;
             model.link = Link::Connecting { attempt: 1 };

@@ -27,7 +27,7 @@ pub fn chat(model: &Model, frame: &mut Frame<'_>) {
             }
             if let Some(area) = parts.participants {
                 panes::participants(model, area, frame);
-                rule(model, area.x - 1, area, frame);
+                rule(model, area.x - 2, area, frame);
             }
         }
     }
@@ -47,6 +47,10 @@ fn banner(model: &Model, area: Rect, frame: &mut Frame<'_>) {
     }
     let Some(invite) = crate::update::invite(model) else { return };
     let width = usize::from(area.width);
+    if area.height == 1 {
+        let words = text::fit("Others join with a link: /invite", width);
+        return paint(frame, area, [Line::styled(words, model.theme.style(Role::Strong))]);
+    }
     let title = text::fit(" Others join with this link (Esc hides it, /invite shows it again):", width);
     let link = invite.to_string();
     let mut lines = vec![Line::styled(title, model.theme.style(Role::Strong))];

@@ -62,7 +62,7 @@ fn pane_widths(model: &Model) -> (u16, u16) {
     let (channels, participants) = panes(model);
     let (left, right) = match columns {
         _ if is_narrow(model.size) => (columns, columns),
-        ..WIDE_MIN => (16, 17),
+        ..WIDE_MIN => (16, 16),
         _ => ((columns / 6).clamp(21, 32), (columns / 5).clamp(29, 46)),
     };
     (if channels { left } else { 0 }, if participants { right } else { 0 })
@@ -81,17 +81,16 @@ pub fn timeline_width(model: &Model) -> u16 {
 /// All parts. Meant for terminals that fit.
 pub fn chat(model: &Model) -> Chat {
     let (columns, rows) = model.size;
-    let banner_rows = banner_rows(model).min(rows.saturating_sub(10));
+    let banner_rows = banner_rows(model);
     let banner = Rect::new(0, 0, columns, banner_rows);
     let status = Rect::new(0, rows.saturating_sub(1), columns, 1);
     let body = Rect::new(0, banner_rows, columns, rows.saturating_sub(1 + banner_rows));
     let (left, right) = pane_widths(model);
     let narrow = is_narrow(model.size);
-    let channels = (left > 0).then(|| Rect { width: if narrow { left } else { left - 1 }, ..body });
-    let participants = (right > 0).then(|| {
-        let width = if narrow { right } else { right - 1 };
-        Rect { x: columns - width, width, ..body }
-    });
+    // Beside the timeline a pane has a line and a gap.
+    let gap = if narrow { 0 } else { 2 };
+    let channels = (left > 0).then(|| Rect { width: left - gap, ..body });
+    let participants = (right > 0).then(|| Rect { x: columns - (right - gap), width: right - gap, ..body });
     let x = if narrow { 0 } else { left };
     let centre = Rect { x, width: timeline_width(model), ..body };
     let wanted = composer::rows(model, centre.width);
@@ -112,14 +111,17 @@ pub fn chat(model: &Model) -> Chat {
     }
 }
 
-/// The link's lines, and one that says what they are.
+/// The link's lines, one that says what they are, and a rule; a single line where they would crowd out the chat.
 fn banner_rows(model: &Model) -> u16 {
     if !model.invite_banner || !matches!(model.screen, Screen::Chat) {
         return 0;
     }
     let link = crate::update::invite(model).map_or(0, |invite| text::width(&invite.to_string()));
     let lines = link.div_ceil(usize::from(model.size.0.max(1)));
-    u16::try_from(lines + 2).unwrap_or(u16::MAX)
+    match u16::try_from(lines + 2) {
+        Ok(rows) if rows + 10 <= model.size.1 => rows,
+        _ => 1,
+    }
 }
 
 fn notice_rows(model: &Model, width: u16) -> u16 {

@@ -13,17 +13,47 @@ use crate::theme::Role;
 /// Columns inside the box.
 const WIDTH: u16 = 72;
 
-/// Draws the question.
+/// A question: its title, what it says, and what can be done.
+struct Question {
+    title: &'static str,
+    body: Vec<Line<'static>>,
+    foot: Vec<Line<'static>>,
+}
+
+/// Draws the question. What can be done is always visible; the rest scrolls on a low screen.
 pub fn question(model: &Model, trust: &Trust, frame: &mut Frame<'_>) {
-    let address = model.target.as_ref().map_or_else(String::new, |target| target.address.to_string());
-    let (title, lines) = match trust.error {
-        TrustError::Unknown { seen } => ("New relay", unknown(model, &address, seen)),
-        TrustError::Changed { pinned, seen } => ("THE CERTIFICATE HAS CHANGED", changed(model, &address, pinned, seen)),
-        TrustError::NotAsInvited { expected, seen } => {
-            ("NOT THE RELAY OF THE INVITATION", not_as_invited(model, &address, expected, seen))
-        }
-    };
+    let Question { title, body, foot } = ask(model, trust);
+    let room = rows(model, foot.len());
+    let hidden = body.len().saturating_sub(room);
+    let top = trust.top.min(hidden);
+    let mut lines: Vec<Line<'static>> = body.into_iter().skip(top).take(room).collect();
+    if hidden > 0 {
+        let words = if top < hidden { "↓ more" } else { "↑ more" };
+        lines.push(Line::styled(words, model.theme.style(Role::Waiting)));
+    }
+    lines.extend(foot);
     dialog::dialog(model, frame, title, WIDTH, lines);
+}
+
+/// The last line from which the question can be shown.
+pub fn scroll_max(model: &Model) -> usize {
+    let Some(trust) = &model.trust else { return 0 };
+    let question = ask(model, trust);
+    question.body.len().saturating_sub(rows(model, question.foot.len()))
+}
+
+/// Rows for the body: the screen less frame, status line, foot and the cue.
+fn rows(model: &Model, foot: usize) -> usize {
+    usize::from(model.size.1).saturating_sub(foot + 4).max(1)
+}
+
+fn ask(model: &Model, trust: &Trust) -> Question {
+    let address = model.target.as_ref().map_or_else(String::new, |target| target.address.to_string());
+    match trust.error {
+        TrustError::Unknown { seen } => unknown(model, &address, seen),
+        TrustError::Changed { pinned, seen } => changed(model, &address, pinned, seen),
+        TrustError::NotAsInvited { expected, seen } => not_as_invited(model, &address, expected, seen),
+    }
 }
 
 fn words(model: &Model, words: &str, role: Role) -> Vec<Line<'static>> {
@@ -43,7 +73,7 @@ fn fingerprint(model: &Model, fingerprint: Fingerprint, role: Role) -> Vec<Line<
     groups.chunks(in_line).map(|groups| Line::styled(format!("  {}", groups.join("-")), style)).collect()
 }
 
-fn unknown(model: &Model, address: &str, seen: Fingerprint) -> Vec<Line<'static>> {
+fn unknown(model: &Model, address: &str, seen: Fingerprint) -> Question {
     let mut lines = words(model, &format!("{address} is new here. Its certificate has the fingerprint"), Role::Text);
     lines.extend(fingerprint(model, seen, Role::Strong));
     lines.extend(words(
@@ -53,11 +83,11 @@ fn unknown(model: &Model, address: &str, seen: Fingerprint) -> Vec<Line<'static>
         Role::Text,
     ));
     lines.push(Line::raw(""));
-    lines.extend(words(model, "Is it the same?  [y] yes, trust it from now on  [n] no, go back", Role::Accent));
-    lines
+    let foot = words(model, "Is it the same?  [y] yes, trust it  [n] no, go back", Role::Accent);
+    Question { title: "New relay", body: lines, foot }
 }
 
-fn changed(model: &Model, address: &str, pinned: Fingerprint, seen: Fingerprint) -> Vec<Line<'static>> {
+fn changed(model: &Model, address: &str, pinned: Fingerprint, seen: Fingerprint) -> Question {
     let mut lines = words(model, &format!("STOP: {address} shows another certificate than before."), Role::Error);
     lines.extend(words(model, "trusted until now:", Role::Text));
     lines.extend(fingerprint(model, pinned, Role::Strong));
@@ -70,11 +100,11 @@ fn changed(model: &Model, address: &str, pinned: Fingerprint, seen: Fingerprint)
         Role::Text,
     ));
     lines.extend(words(model, &model.pins_file, Role::Strong));
-    lines.extend(words(model, "[Esc] back  [q] quit", Role::Accent));
-    lines
+    let foot = words(model, "[Esc] back  [q] quit", Role::Accent);
+    Question { title: "THE CERTIFICATE HAS CHANGED", body: lines, foot }
 }
 
-fn not_as_invited(model: &Model, address: &str, expected: Fingerprint, seen: Fingerprint) -> Vec<Line<'static>> {
+fn not_as_invited(model: &Model, address: &str, expected: Fingerprint, seen: Fingerprint) -> Question {
     let mut lines = words(model, &format!("STOP: {address} is not the relay that the link names."), Role::Error);
     lines.extend(words(model, "the link says:", Role::Text));
     lines.extend(fingerprint(model, expected, Role::Strong));
@@ -85,7 +115,6 @@ fn not_as_invited(model: &Model, address: &str, expected: Fingerprint, seen: Fin
         "Either the link is old, or somebody is in between. Nothing was sent. Ask for a new link.",
         Role::Text,
     ));
-    lines.push(Line::raw(""));
-    lines.extend(words(model, "[Esc] back  [q] quit", Role::Accent));
-    lines
+    let foot = words(model, "[Esc] back  [q] quit", Role::Accent);
+    Question { title: "NOT THE RELAY OF THE LINK", body: lines, foot }
 }
