@@ -6,6 +6,7 @@
 //! Invariant: no shell, so that Windows runs the same steps. This crate has no `tests/` directory either: integration tests
 //! would make cargo replace the running program, which Windows refuses.
 
+mod fuzz;
 mod report;
 mod steps;
 mod tidy;
@@ -24,7 +25,7 @@ struct Arguments {
     command: Command,
 }
 
-#[derive(Debug, Clone, Copy, Subcommand)]
+#[derive(Debug, Subcommand)]
 enum Command {
     /// Every check there is: format, clippy, tidy, dependencies, tests, documentation.
     Test,
@@ -32,15 +33,24 @@ enum Command {
     Ci,
     /// The house rules that the compiler does not know; a second or two.
     Tidy,
+    /// Random bytes against the protocol, led by coverage; installs cargo-fuzz if it is missing.
+    Fuzz {
+        /// How long each target runs.
+        #[arg(long, default_value_t = 60, value_name = "N")]
+        seconds: u64,
+        /// One target; all of them one after another if absent.
+        target: Option<String>,
+    },
 }
 
 fn main() -> anyhow::Result<ExitCode> {
     let root = project_root()?;
-    let steps = match Arguments::parse().command {
-        Command::Test | Command::Ci => steps::ALL,
-        Command::Tidy => steps::TIDY,
+    let good = match Arguments::parse().command {
+        Command::Test | Command::Ci => steps::run(steps::ALL, &root),
+        Command::Tidy => steps::run(steps::TIDY, &root),
+        Command::Fuzz { seconds, target } => fuzz::run(&root, seconds, target.as_deref())?,
     };
-    Ok(if steps::run(steps, &root) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Cargo tells a program that it runs where its crate is; the project is the directory above.
