@@ -14,8 +14,8 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use crossterm::event::{Event as TerminalEvent, EventStream};
-use futures_util::{FutureExt as _, StreamExt as _};
+use crossterm::event::Event as TerminalEvent;
+use futures_util::FutureExt as _;
 use jiff::tz::TimeZone;
 use mechat_client::{Client, Command, Config, Event as ClientEvent};
 use mechat_protocol::UnixMillis;
@@ -31,6 +31,8 @@ use files::Places;
 use terminal::Screen;
 use tokens::{Keyring, Request, Tokens};
 
+/// Keys that may wait; beyond that they wait in the terminal.
+const KEYS_MAX: usize = 256;
 /// Events from the shell's own tasks that may wait.
 const EVENTS_MAX: usize = 64;
 /// How long the client may take to say goodbye.
@@ -204,7 +206,7 @@ impl App {
     }
 
     async fn run(&mut self) -> anyhow::Result<()> {
-        let mut keys = EventStream::new();
+        let mut keys = read_terminal();
         let mut signals = Signals::new()?;
         while !self.quitting {
             let woken = self.wait(&mut keys, &mut signals).await;
@@ -220,12 +222,12 @@ impl App {
         Ok(())
     }
 
-    async fn wait(&mut self, keys: &mut EventStream, signals: &mut Signals) -> Woken {
+    async fn wait(&mut self, keys: &mut Keys, signals: &mut Signals) -> Woken {
         let wake_at = update::wake_at(&self.model).map(|at| tokio::time::Instant::from_std(self.started + at));
         tokio::select! {
             biased;
             () = signals.next() => Woken::Signal,
-            key = keys.next() => Woken::Terminal(key),
+            key = keys.recv() => Woken::Terminal(key),
             event = self.events.1.recv() => Woken::Own(event),
             event = next_client_event(&mut self.client) => Woken::Client(event),
             () = sleep_until(wake_at) => Woken::Timer,
@@ -233,9 +235,9 @@ impl App {
     }
 
     /// What has come already, without waiting.
-    fn ready(&mut self, keys: &mut EventStream) -> Option<Woken> {
-        if let Some(key) = keys.next().now_or_never() {
-            return Some(Woken::Terminal(key));
+    fn ready(&mut self, keys: &mut Keys) -> Option<Woken> {
+        if let Ok(key) = keys.try_recv() {
+            return Some(Woken::Terminal(Some(key)));
         }
         if let Ok(event) = self.events.1.try_recv() {
             return Some(Woken::Own(Some(event)));
@@ -360,6 +362,24 @@ impl App {
         }
         tracing::info!("quit");
     }
+}
+
+/// What the terminal sends.
+type Keys = mpsc::Receiver<std::io::Result<TerminalEvent>>;
+
+/// Reads the terminal on a thread of its own: unlike a stream, a queue can be asked what is there without losing its waker.
+fn read_terminal() -> Keys {
+    let (events, keys) = mpsc::channel(KEYS_MAX);
+    std::thread::spawn(move || {
+        loop {
+            let event = crossterm::event::read();
+            let failed = event.is_err();
+            if events.blocking_send(event).is_err() || failed {
+                return;
+            }
+        }
+    });
+    keys
 }
 
 async fn next_client_event(client: &mut Option<(Client, mpsc::Receiver<ClientEvent>)>) -> Option<ClientEvent> {

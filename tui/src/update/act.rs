@@ -86,6 +86,7 @@ fn step_channel(model: &mut Model, by: isize) -> Vec<Effect> {
         Some(at) if count > 1 => {
             let next = (at.cast_signed() + by).rem_euclid(count).cast_unsigned();
             let id = model.channels[next].info.channel;
+            model.notice = None;
             channels::show(model, id)
         }
         _ => Vec::new(),
@@ -98,6 +99,7 @@ fn numbered_channel(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
     match model.channels.get(place.wrapping_sub(1)) {
         Some(channel) => {
             let id = channel.info.channel;
+            model.notice = None;
             channels::show(model, id)
         }
         None => Vec::new(),

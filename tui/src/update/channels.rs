@@ -25,7 +25,6 @@ pub fn show(model: &mut Model, id: ChannelId) -> Vec<Effect> {
     let Some(channel) = model.channel(id) else { return Vec::new() };
     let ask = channel.members.is_none();
     model.current = Some(id);
-    model.notice = None;
     if let Some(draft) = model.drafts.remove(&id) {
         model.composer = Composer::with_text(&draft);
     }
