@@ -310,7 +310,9 @@ fn compute(
         (PasswordWork::RegisterStart(password), _) => {
             started(ClientRegistration::start(&password), Kept::Registration)
         }
-        (PasswordWork::LoginStart(password), _) => started(ClientLogin::start(&password), |login| Kept::Login(Box::new(login))),
+        (PasswordWork::LoginStart(password), _) => {
+            started(ClientLogin::start(&password), |login| Kept::Login(Box::new(login)))
+        }
         (PasswordWork::RegisterFinish(response), Kept::Registration(state)) => {
             (state.finish(&response), Kept::Nothing)
         }

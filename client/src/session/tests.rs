@@ -1,1 +1,409 @@
-//! The machine by itself: inputs in, outputs out.
+//! The machine by itself: inputs in, outputs out, no socket, no clock.
+
+use mechat_protocol::event::{GoAway, Lagged};
+use mechat_protocol::reply::{Ack, ChannelPage, HistoryPage, Joined, Left, LoginChallenge, Pong, SignedIn};
+use mechat_protocol::reply::{ChannelInfo, Durability, Limits};
+use mechat_protocol::request::{ChannelKind, HistoryRange};
+use mechat_protocol::secret::OpaqueBytes;
+use mechat_protocol::{
+    AccountName, Body, ChannelName, CloseCode, Content, Entry, Epoch, Nonce, Position, Seq, SessionId,
+    UnixMillis,
+};
+use uuid::Uuid;
+
+use super::*;
+use crate::event::OutboxState;
+
+const DEN: ChannelId = ChannelId(7);
+
+/// A session, the time, and what it last wanted.
+struct Bench {
+    session: Session,
+    ms: u64,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let mut session = Session::new("test".into());
+        let mut outputs = Vec::new();
+        session.start(&mut outputs);
+        assert!(matches!(outputs.last(), Some(Output::Connect)));
+        Self { session, ms: 0 }
+    }
+
+    /// Connected, welcomed and signed in; a member of #den up to `head`.
+    fn signed_in(head: u64) -> Self {
+        let mut bench = Self::new();
+        bench.greet();
+        let account = AccountName::new("ann").expect("name");
+        bench.feed(Input::Command(Command::Resume(token(1))));
+        bench.sign_in(&account, head);
+        bench
+    }
+
+    fn greet(&mut self) {
+        let outputs = self.feed(Input::Connected(Fingerprint::new([0; 32])));
+        let id = sent(&outputs)[0].id().expect("an id");
+        self.receive(welcome(id));
+    }
+
+    /// Answers the request for a sign-in that was just sent, and the listing that follows.
+    fn sign_in(&mut self, account: &AccountName, head: u64) -> Vec<Output> {
+        let id = self.pending_id(|pending| matches!(pending, Pending::SignIn(_)));
+        let mut outputs = self.receive(
+            SignedIn {
+                id,
+                account: account.clone(),
+                session: SessionId(Uuid::nil()),
+                token: token(2),
+                token_expires_ms: UnixMillis(0),
+                admin: false,
+            }
+            .into(),
+        );
+        let id = self.pending_id(|pending| matches!(pending, Pending::Channels(_)));
+        outputs.extend(self.receive(ChannelPage { id, channels: vec![den(head)], more: false }.into()));
+        outputs
+    }
+
+    fn feed(&mut self, input: Input) -> Vec<Output> {
+        let mut outputs = Vec::new();
+        self.session.handle(Now { ms: self.ms, random: 250 }, input, &mut outputs);
+        outputs
+    }
+
+    fn receive(&mut self, message: Message) -> Vec<Output> {
+        self.feed(Input::Frame(Incoming::Message(message)))
+    }
+
+    fn pending_id(&self, wanted: impl Fn(&Pending) -> bool) -> RequestId {
+        *self.session.pending.iter().find(|(_, pending)| wanted(pending)).expect("it is in flight").0
+    }
+
+    fn say(&mut self, n: u128) -> Vec<Output> {
+        let content = Content::text("hi").expect("text");
+        self.feed(Input::Command(Command::Say { channel: DEN, nonce: nonce(n), content, in_reply_to: None }))
+    }
+
+    /// Answers the page that is asked for.
+    fn page(&mut self, seqs: std::ops::RangeInclusive<u64>, head: u64) -> Vec<Output> {
+        let id = self.pending_id(|pending| matches!(pending, Pending::Pull(_)));
+        let entries = seqs.map(entry).collect();
+        self.receive(
+            HistoryPage { id, channel: DEN, epoch: Epoch(1), head: Seq(head), entries, more: false }.into(),
+        )
+    }
+}
+
+fn token(byte: u8) -> Token {
+    Token::new(vec![byte; 4]).expect("short")
+}
+
+fn nonce(n: u128) -> Nonce {
+    Nonce(Uuid::from_u128(n))
+}
+
+fn entry(seq: u64) -> Entry {
+    let sender = AccountName::new("bob").expect("name");
+    Entry {
+        channel: DEN,
+        epoch: Epoch(1),
+        seq: Seq(seq),
+        at_ms: UnixMillis(0),
+        sender,
+        nonce: None,
+        body: Body::Joined,
+    }
+}
+
+fn den(head: u64) -> ChannelInfo {
+    ChannelInfo {
+        channel: DEN,
+        name: ChannelName::new("den").expect("name"),
+        kind: ChannelKind::Public,
+        host: AccountName::new("bob").expect("name"),
+        created_ms: UnixMillis(0),
+        members: 2,
+        epoch: Epoch(1),
+        head: Seq(head),
+        joined: true,
+    }
+}
+
+fn welcome(id: RequestId) -> Message {
+    let limits = Limits {
+        frame_len_max: 0,
+        frame_len_max_pending: 0,
+        text_len_max: 0,
+        data_len_max: 0,
+        name_chars_max: 0,
+        page_entries_max: 0,
+        in_flight_max: 0,
+        pending_timeout_ms: 0,
+        idle_timeout_ms: 0,
+    };
+    let welcome = Welcome {
+        id,
+        version: 1,
+        agent: "relay".into(),
+        limits,
+        durability: Durability::Fsync,
+        motd: None,
+        participants_before_sign_in: false,
+    };
+    welcome.into()
+}
+
+fn sent(outputs: &[Output]) -> Vec<&Message> {
+    outputs
+        .iter()
+        .filter_map(|output| if let Output::Send(message) = output { Some(message) } else { None })
+        .collect()
+}
+
+/// Seqs handed on, in order.
+fn appended(outputs: &[Output]) -> Vec<u64> {
+    let entries = outputs.iter().filter_map(|output| match output {
+        Output::Event(Event::Appended { entries, .. }) => Some(entries),
+        _ => None,
+    });
+    entries.flatten().map(|entry| entry.seq.0).collect()
+}
+
+fn link(outputs: &[Output]) -> Option<&Link> {
+    outputs
+        .iter()
+        .find_map(|output| if let Output::Event(Event::Link(link)) = output { Some(link) } else { None })
+}
+
+#[test]
+fn entries_are_handed_on_in_order_each_once_and_gaps_are_pulled() {
+    let mut bench = Bench::signed_in(3);
+    assert_eq!(appended(&bench.page(1..=3, 3)), [1, 2, 3]);
+    assert_eq!(appended(&bench.receive(entry(4).into())), [4]);
+    assert!(bench.receive(entry(4).into()).is_empty(), "a repeat");
+    let outputs = bench.receive(entry(7).into());
+    assert!(appended(&outputs).is_empty(), "5 and 6 are missing");
+    assert!(
+        matches!(sent(&outputs)[..], [Message::ReadHistory(read)] if read.range == HistoryRange::After { seq: Seq(4) })
+    );
+    assert!(bench.receive(entry(8).into()).is_empty(), "one page at a time");
+    let outputs = bench.page(5..=7, 8);
+    assert_eq!(appended(&outputs), [5, 6, 7]);
+    assert_eq!(sent(&outputs).len(), 1, "the page told of 8");
+    assert_eq!(appended(&bench.page(8..=8, 8)), [8]);
+    let outputs = bench.receive(Lagged { channel: DEN, head: Seq(20) }.into());
+    assert_eq!(sent(&outputs).len(), 1);
+}
+
+#[test]
+fn a_relay_that_never_fills_a_gap_is_not_asked_for_ever() {
+    let mut bench = Bench::signed_in(3);
+    bench.page(1..=3, 3);
+    bench.receive(entry(9).into());
+    let id = bench.pending_id(|pending| matches!(pending, Pending::Pull(_)));
+    let empty =
+        HistoryPage { id, channel: DEN, epoch: Epoch(1), head: Seq(9), entries: vec![entry(9)], more: true };
+    assert!(sent(&bench.receive(empty.into())).is_empty());
+}
+
+#[test]
+fn another_epoch_resets_the_channel_and_says_so() {
+    let mut bench = Bench::signed_in(1);
+    bench.page(1..=1, 1);
+    let outputs = bench.receive(Entry { epoch: Epoch(2), ..entry(1) }.into());
+    assert!(matches!(outputs[0], Output::Event(Event::Reset(DEN))), "{outputs:?}");
+    assert!(matches!(sent(&outputs)[..], [Message::ReadHistory(read)] if read.range == HistoryRange::Latest));
+}
+
+#[test]
+fn what_was_said_is_sent_again_after_a_cut_until_it_is_acknowledged() {
+    let mut bench = Bench::signed_in(0);
+    assert!(matches!(sent(&bench.say(1))[..], [Message::Send(send)] if send.nonce == nonce(1)));
+    assert_eq!(sent(&bench.say(2)).len(), 1);
+    let id = bench.pending_id(|pending| matches!(pending, Pending::Say(say) if *say == nonce(1)));
+    let position = Position { channel: DEN, epoch: Epoch(1), seq: Seq(1) };
+    let outputs = bench.receive(Ack { id, position, at_ms: UnixMillis(5) }.into());
+    assert!(matches!(outputs[..], [Output::Event(Event::Outbox { state: OutboxState::Acked { .. }, .. })]));
+
+    let outputs = bench.feed(Input::Lost("cut".into()));
+    assert!(matches!(link(&outputs), Some(Link::Down { attempt: 1, .. })));
+    assert!(sent(&bench.say(3)).is_empty(), "kept while the link is down");
+    bench.ms += 30_000;
+    assert!(matches!(bench.feed(Input::Tick).last(), Some(Output::Connect)));
+    bench.greet();
+    let account = AccountName::new("ann").expect("name");
+    let outputs = bench.sign_in(&account, 0);
+    let again: Vec<Nonce> = sent(&outputs)
+        .iter()
+        .filter_map(|m| if let Message::Send(send) = m { Some(send.nonce) } else { None })
+        .collect();
+    assert_eq!(again, [nonce(2), nonce(3)], "in order, without what is acknowledged");
+}
+
+#[test]
+fn a_refused_message_fails_unless_it_may_be_tried_later() {
+    let mut bench = Bench::signed_in(0);
+    bench.say(1);
+    let id = bench.pending_id(|pending| matches!(pending, Pending::Say(_)));
+    bench.receive(ErrorReply::new(Some(id), ErrorCode::Busy, "later").into());
+    assert!(sent(&bench.say(2)).is_empty(), "not before the delay, and not before the first");
+    bench.ms += 1_000;
+    assert_eq!(bench.session.next_deadline(), Some(bench.ms));
+    assert_eq!(sent(&bench.feed(Input::Tick)).len(), 2);
+    let id = bench.pending_id(|pending| matches!(pending, Pending::Say(say) if *say == nonce(1)));
+    let outputs = bench.receive(ErrorReply::new(Some(id), ErrorCode::NotAMember, "no").into());
+    assert!(matches!(&outputs[..], [Output::Event(Event::Outbox { state: OutboxState::Failed(_), .. })]));
+}
+
+#[test]
+fn silence_is_broken_by_pings_and_taken_for_death_in_the_end() {
+    let mut bench = Bench::signed_in(0);
+    bench.ms += PING_INTERVAL_MS;
+    assert_eq!(bench.session.next_deadline(), Some(bench.ms));
+    let outputs = bench.feed(Input::Tick);
+    let Message::Ping(ping) = sent(&outputs)[0] else { panic!("{outputs:?}") };
+    bench.receive(Pong { id: ping.id }.into());
+    bench.ms += SILENCE_MAX_MS;
+    let outputs = bench.feed(Input::Tick);
+    assert!(matches!(outputs[0], Output::Disconnect));
+    assert!(matches!(link(&outputs), Some(Link::Down { .. })));
+}
+
+#[test]
+fn a_close_decides_whether_and_when_to_return() {
+    let mut bench = Bench::signed_in(0);
+    bench.receive(GoAway { delay_ms: 1_500 }.into());
+    let outputs = bench.receive(Close::new(CloseCode::ShuttingDown, "stops").into());
+    assert!(matches!(link(&outputs), Some(Link::Down { retry_in, .. }) if retry_in.as_millis() == 1_500));
+
+    let mut bench = Bench::signed_in(0);
+    let outputs = bench.receive(Close::new(CloseCode::Replaced, "elsewhere").into());
+    assert!(matches!(link(&outputs), Some(Link::Failed { reason }) if reason == "elsewhere"));
+    assert_eq!(bench.session.next_deadline(), None, "it does not try by itself");
+    assert!(matches!(bench.feed(Input::Command(Command::ConnectNow)).last(), Some(Output::Connect)));
+
+    let mut bench = Bench::signed_in(0);
+    let outputs = bench.receive(Close::new(CloseCode::SessionRevoked, "replayed").into());
+    assert!(outputs.iter().any(|o| matches!(o, Output::Event(Event::SignedOut(SignedOut::TokenRefused)))));
+    bench.ms += 30_000;
+    bench.feed(Input::Tick);
+    bench.greet();
+    assert!(bench.session.pending.is_empty(), "no token is tried again");
+}
+
+#[test]
+fn a_login_that_was_cut_begins_again_by_itself() {
+    let mut bench = Bench::new();
+    bench.greet();
+    let account = AccountName::new("ann").expect("name");
+    let password = SecretString::from("pass".to_owned());
+    let outputs = bench.feed(Input::Command(Command::Login { account: account.clone(), password }));
+    let [Output::Password { step, work: PasswordWork::LoginStart(_) }] = outputs[..] else {
+        panic!("{outputs:?}")
+    };
+    let outputs = bench.feed(Input::Password { step, result: Ok(vec![1]) });
+    assert!(matches!(sent(&outputs)[..], [Message::LoginStart(_)]));
+    bench.feed(Input::Lost("cut".into()));
+    bench.ms += 30_000;
+    bench.feed(Input::Tick);
+    bench.greet();
+    let step = bench.session.next_step - 1;
+    let outputs = bench.feed(Input::Password { step, result: Ok(vec![2]) });
+    let id = sent(&outputs)[0].id().expect("an id");
+    let challenge = LoginChallenge { id, message: OpaqueBytes::new(vec![3]).expect("short") };
+    let outputs = bench.receive(challenge.into());
+    let [Output::Password { step, work: PasswordWork::LoginFinish(_) }] = outputs[..] else {
+        panic!("{outputs:?}")
+    };
+    assert!(
+        bench.feed(Input::Password { step: 0, result: Err(PasswordError::Wrong) }).is_empty(),
+        "of the first link"
+    );
+    let outputs = bench.feed(Input::Password { step, result: Err(PasswordError::Wrong) });
+    assert!(
+        matches!(&outputs[..], [Output::Event(Event::Refused { request: RequestKind::Login, error })] if error.code == ErrorCode::InvalidCredentials)
+    );
+    assert!(matches!(bench.session.flow, Flow::Idle), "the password is forgotten");
+}
+
+#[test]
+fn requests_are_answered_exactly_once_also_by_a_cut() {
+    let mut bench = Bench::signed_in(0);
+    bench.feed(Input::Command(Command::Join(ChannelName::new("x").expect("name"))));
+    bench.feed(Input::Command(Command::Call {
+        ticket: 4,
+        request: Box::new(Ping { id: RequestId(0) }.into()),
+    }));
+    let outputs = bench.feed(Input::Lost("cut".into()));
+    let refused = outputs
+        .iter()
+        .filter(|o| matches!(o, Output::Event(Event::Refused { request: RequestKind::Join, .. })))
+        .count();
+    let called = outputs
+        .iter()
+        .filter(|o| matches!(o, Output::Event(Event::Called { ticket: 4, reply: None })))
+        .count();
+    assert_eq!((refused, called), (1, 1));
+    let outputs = bench.feed(Input::Command(Command::ListChannels));
+    assert!(
+        matches!(&outputs[..], [Output::Event(Event::Refused { error, .. })] if error.retry == Retry::Later)
+    );
+}
+
+#[test]
+fn nothing_a_relay_says_makes_it_panic_or_break_its_promises() {
+    let id = RequestId(2);
+    let strange: Vec<Message> = vec![
+        Ack {
+            id,
+            position: Position { channel: DEN, epoch: Epoch(9), seq: Seq(u64::MAX) },
+            at_ms: UnixMillis(i64::MIN),
+        }
+        .into(),
+        Left { id, channel: DEN }.into(),
+        Joined { id, channel: den(u64::MAX) }.into(),
+        HistoryPage {
+            id,
+            channel: DEN,
+            epoch: Epoch(3),
+            head: Seq(u64::MAX),
+            entries: vec![entry(9), entry(2)],
+            more: true,
+        }
+        .into(),
+        HistoryPage {
+            id,
+            channel: DEN,
+            epoch: Epoch(2),
+            head: Seq(0),
+            entries: vec![entry(u64::MAX)],
+            more: true,
+        }
+        .into(),
+        entry(5).into(),
+        entry(0).into(),
+        entry(u64::MAX).into(),
+        Lagged { channel: ChannelId(99), head: Seq(1) }.into(),
+        GoAway { delay_ms: u64::MAX }.into(),
+        welcome(id),
+        ErrorReply::new(None, ErrorCode::Unknown, "?").into(),
+    ];
+    for first in &strange {
+        for second in &strange {
+            let mut bench = Bench::signed_in(3);
+            let mut first = first.clone();
+            if let Some(pending) = bench.session.pending.keys().next().copied() {
+                first.set_id(pending);
+            }
+            bench.receive(first);
+            bench.receive(entry(u64::MAX).into());
+            let mut second = second.clone();
+            if let Some(pending) = bench.session.pending.keys().next().copied() {
+                second.set_id(pending);
+            }
+            bench.receive(second);
+            bench.feed(Input::Lost("cut".into()));
+        }
+    }
+}
