@@ -377,7 +377,7 @@ fn nothing_a_relay_says_makes_it_panic_or_break_its_promises() {
             channel: DEN,
             epoch: Epoch(2),
             head: Seq(0),
-            entries: vec![entry(u64::MAX)],
+            entries: vec![entry(u64::MAX), entry(3)],
             more: true,
         }
         .into(),
