@@ -232,3 +232,50 @@ fn a_message_that_does_not_fit_is_not_encoded() {
     let refused = encode(&error(FRAME_LEN_MAX - overhead + 1)).expect_err("a byte too long").to_string();
     assert!(refused.contains("`error`") && refused.contains("65537"), "{refused}");
 }
+
+/// What `docs/PROTOCOL.md` says of MessagePack's types.
+#[test]
+fn types_are_what_the_page_says() {
+    let hello = Incoming::Message(ping());
+    for wide in
+        [&b"\xcc\x07"[..], b"\xcd\x00\x07", b"\xce\x00\x00\x00\x07", b"\xcf\0\0\0\0\0\0\0\x07", b"\xd0\x07"]
+    {
+        let bytes = [b"\x81\xa4ping\x81\xa2id", wide].concat();
+        assert_eq!(decode(&bytes, Sender::Client), hello, "any integer that holds it: {wide:02x?}");
+    }
+    for wrong in
+        [&b"\xca\x40\xe0\x00\x00"[..], b"\xc0", b"\xff", b"\xcf\0\0\0\x01\0\0\0\0", b"\xa17", b"\x91\x07"]
+    {
+        let bytes = [b"\x81\xa4ping\x81\xa2id", wrong].concat();
+        assert_eq!(refused(&bytes).broken.code, ErrorCode::Malformed, "{wrong:02x?}");
+    }
+    let twice = b"\x81\xa4ping\x82\xa2id\x07\xa2id\x07";
+    assert_eq!(refused(twice).broken.code, ErrorCode::Malformed, "a key stands there once");
+    let nil = b"\x81\xadlist_channels\x82\xa5after\xc0\xa2id\x07";
+    let absent = b"\x81\xadlist_channels\x81\xa2id\x07";
+    assert!(matches!(decode(nil, Sender::Client), Incoming::Message(_)));
+    assert_eq!(decode(nil, Sender::Client), decode(absent, Sender::Client), "nil is absent");
+}
+
+#[test]
+fn a_word_of_a_later_version_hides_nothing_beside_it() {
+    use mechat_protocol::reply::Presence;
+    let mut presence = b"\x81\xa8presence\x81\xa7changes\x92".to_vec();
+    for (name, word) in [("ann", "away"), ("bob", "connected")] {
+        presence.extend(b"\x82\xa7account\xa3");
+        presence.extend(name.as_bytes());
+        presence.extend(b"\xa8presence");
+        presence.extend(value(&word));
+    }
+    let Incoming::Message(Message::Presence(read)) = decode(&presence, Sender::Relay) else {
+        panic!("not read")
+    };
+    let states: Vec<_> = read.changes.iter().map(|change| change.presence).collect();
+    assert_eq!(states, [Presence::Unknown, Presence::Connected]);
+    let close = b"\x81\xa5close\x83\xa4code\xa5moved\xa6reason\xa1x\xa5retry\xa9elsewhere";
+    let Incoming::Message(Message::Close(close)) = decode(close, Sender::Relay) else { panic!("not read") };
+    assert_eq!(
+        (close.code, close.retry),
+        (mechat_protocol::CloseCode::Unknown, mechat_protocol::Retry::Unknown)
+    );
+}
