@@ -10,7 +10,7 @@ use crossterm::event::{
     PopKeyboardEnhancementFlags, PushKeyboardEnhancementFlags,
 };
 use crossterm::terminal::{
-    BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen,
+    BeginSynchronizedUpdate, Clear, ClearType, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen,
 };
 use crossterm::{cursor, execute, queue, terminal};
 use ratatui::Terminal;
@@ -34,8 +34,7 @@ impl Screen {
     /// Takes the terminal.
     pub fn take() -> io::Result<Self> {
         enter()?;
-        let terminal = Terminal::new(CrosstermBackend::new(BufWriter::with_capacity(PICTURE_LEN, io::stdout())));
-        match terminal {
+        match blank() {
             Ok(terminal) => Ok(Self { terminal }),
             Err(error) => {
                 restore();
@@ -58,8 +57,11 @@ impl Screen {
     }
 
     /// Forgets what is on the screen, so that the next picture is drawn whole.
+    ///
+    /// The library's own way would ask the terminal where its cursor is, and wait for an answer that the reading thread gets.
     pub fn forget(&mut self) -> io::Result<()> {
-        self.terminal.clear()
+        self.terminal = blank()?;
+        execute!(self.terminal.backend_mut(), Clear(ClearType::All))
     }
 
     /// Gives the terminal back, stops until the shell continues us, takes it again.
@@ -85,6 +87,10 @@ impl Drop for Screen {
     fn drop(&mut self) {
         restore();
     }
+}
+
+fn blank() -> io::Result<Terminal<Backend>> {
+    Terminal::new(CrosstermBackend::new(BufWriter::with_capacity(PICTURE_LEN, io::stdout())))
 }
 
 fn enter() -> io::Result<()> {

@@ -70,8 +70,9 @@ pub fn participants(model: &Model, area: Rect, frame: &mut Frame<'_>) {
     };
     let (here, away): (Vec<&AccountName>, Vec<&AccountName>) =
         members.iter().partition(|name| model.is_connected(name));
-    let title = format!("Participants {}/{}", here.len(), members.len());
     let words = area.width >= WORDS_MIN;
+    let title = if words { "Participants" } else { "People" };
+    let title = format!("{title} {}/{}", here.len(), members.len());
     let legend = if words { 0 } else { 2 };
     let room = usize::from(area.height).saturating_sub(1 + legend);
     let mut people: Vec<Line<'static>> = here

@@ -1,0 +1,291 @@
+//! The plain mode: exact lines, and the order of things.
+
+mod stage;
+
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use mechat_certs::TrustError;
+use mechat_client::event::Link;
+use mechat_client::{Event as ClientEvent, OutboxState, RequestKind};
+use mechat_protocol::reply::{ConnectionRow, ConnectionState, ErrorReply};
+use mechat_protocol::{Body, ChannelId, Content, ErrorCode, UnixMillis};
+use mechat_tui::model::Target;
+use mechat_tui::plain::format;
+use mechat_tui::plain::session::{Input, Output, Session, Wants};
+use secrecy::SecretString;
+use stage::{NOON, account, entry, fingerprint, info, message, nonce, person, signed_in, welcome};
+
+/// A session and all that came out of it.
+struct Plain {
+    session: Session,
+    out: Vec<String>,
+    err: Vec<String>,
+    commands: Vec<String>,
+    exit: Option<u8>,
+    nonces: u128,
+}
+
+impl Plain {
+    fn new() -> Self {
+        let target = Target::from("h:1".parse::<mechat_protocol::RelayAddress>().expect("address"));
+        let session = Session::new(target, TimeZone::UTC);
+        Self { session, out: vec![], err: vec![], commands: vec![], exit: None, nonces: 0 }
+    }
+
+    fn connected() -> Self {
+        let mut plain = Self::new();
+        plain.client(ClientEvent::Link(Link::Up { fingerprint: fingerprint(1) }));
+        plain.client(ClientEvent::Welcome(welcome()));
+        plain
+    }
+
+    fn in_lobby() -> Self {
+        let mut plain = Self::connected();
+        plain.line("login misha").secret("pw").client(ClientEvent::SignedIn(signed_in("misha")));
+        plain.client(ClientEvent::Joined(info(1, "lobby", 2, 0, true)));
+        plain.client(ClientEvent::Channels(vec![info(1, "lobby", 2, 0, true)]));
+        plain.commands.clear();
+        plain.err.clear();
+        plain
+    }
+
+    fn feed(&mut self, input: Input) -> &mut Self {
+        self.nonces += 1;
+        for output in self.session.handle(input, nonce(self.nonces)) {
+            match output {
+                Output::Out(line) => self.out.push(line),
+                Output::Err(line) | Output::Prompt(line) => self.err.push(line),
+                Output::Client(command) => self.commands.push(format!("{command:?}")),
+                Output::Exit(code) => self.exit = Some(code),
+            }
+        }
+        self
+    }
+
+    fn line(&mut self, line: &str) -> &mut Self {
+        self.feed(Input::Line(line.into()))
+    }
+
+    fn secret(&mut self, password: &str) -> &mut Self {
+        self.feed(Input::Secret(SecretString::from(password)))
+    }
+
+    fn client(&mut self, event: ClientEvent) -> &mut Self {
+        self.feed(Input::Client(event))
+    }
+
+    fn appended(&mut self, entry: mechat_protocol::Entry, live: bool) -> &mut Self {
+        let channel = entry.channel;
+        self.client(ClientEvent::Appended { channel, entries: vec![entry], live })
+    }
+
+    fn down(&mut self) -> &mut Self {
+        let reason = "connection reset".to_owned();
+        self.client(ClientEvent::Link(Link::Down { reason, close: None, attempt: 1, retry_in: Duration::from_millis(700) }))
+    }
+}
+
+#[test]
+fn the_session_list_has_exactly_this_form() {
+    let mut session = info(1, "name", 32, 0, true);
+    session.host = account("some_user");
+    assert_eq!(
+        format::sessions(&[session], &TimeZone::UTC),
+        ["Sessions:", "[*] @name participants: [32], created: [23-02-2024, 11:03:00], host: @some_user"]
+    );
+}
+
+#[test]
+fn the_participants_have_exactly_this_form() {
+    let people = [person("alexey", true), person("misha", true), person("polina", false)];
+    assert_eq!(
+        format::participants(&people),
+        ["participants:", "    [alexey] *connected", "    [misha]  *connected", "    [polina] *disconnected"]
+    );
+    let wide = [person("太郎", true), person("bob", false)];
+    assert_eq!(format::participants(&wide)[1..], ["    [太郎] *connected", "    [bob]  *disconnected"]);
+}
+
+#[test]
+fn entries_have_exactly_this_form() {
+    let at = |mut entry: mechat_protocol::Entry| {
+        entry.at_ms = UnixMillis(NOON - 11 * 3_600_000 - 180_000 + 12 * 3_600_000);
+        format::entry(&entry, &TimeZone::UTC)
+    };
+    assert_eq!(at(entry(1, 1, "participantName", Body::Joined)), ["[12:00:00] @participantName Joined"]);
+    assert_eq!(at(entry(1, 1, "participantName", Body::Left)), ["[12:00:00] @participantName Left"]);
+    assert_eq!(at(message(1, 1, "vera", "a: b")), ["[12:00:00] @vera: a: b"]);
+    assert_eq!(
+        at(message(1, 1, "vera", "one\r\n[12:00:00] @misha: two\u{1b}[2J\u{202e}")),
+        ["[12:00:00] @vera: one", "           [12:00:00] @misha: two␛[2J‹U+202E›"],
+        "no text passes for another line"
+    );
+}
+
+#[test]
+fn connections_are_listed_with_their_state() {
+    let row = ConnectionRow {
+        row: 7,
+        state: ConnectionState::Pending,
+        account: None,
+        session: None,
+        address: "10.0.0.7:1".into(),
+        since_ms: UnixMillis(NOON),
+    };
+    let lines = format::connections(&[row], &TimeZone::UTC);
+    assert_eq!(lines, ["connections:", "       7  Pending       -  10.0.0.7:1  since 23-02-2024, 11:03:00"]);
+}
+
+#[test]
+fn a_script_needs_no_waiting() {
+    let mut plain = Plain::new();
+    plain.line("new misha");
+    assert_eq!(plain.session.wants(), Wants::Nothing, "held until there is a relay");
+    assert!(plain.commands.is_empty());
+    plain.client(ClientEvent::Link(Link::Up { fingerprint: fingerprint(1) })).client(ClientEvent::Welcome(welcome()));
+    assert_eq!(plain.session.wants(), Wants::Secret);
+    assert_eq!(plain.err.last().map(String::as_str), Some("password for @misha: "));
+    plain.secret("canary").line("connect lobby");
+    assert_eq!(plain.commands.len(), 1);
+    assert!(plain.commands[0].starts_with("Register") && !plain.commands[0].contains("canary"));
+    assert!(!format!("{:?}", plain.session).contains("canary"));
+    plain.client(ClientEvent::Registered(account("misha"))).client(ClientEvent::SignedIn(signed_in("misha")));
+    assert_eq!(plain.commands.len(), 1, "the channels are still to come");
+    plain.client(ClientEvent::Channels(vec![]));
+    assert_eq!(plain.commands[1], "Join(#lobby)");
+    plain.line("hello");
+    assert_eq!(plain.commands.len(), 2, "whether it is said depends on the join");
+    plain.client(ClientEvent::Joined(info(1, "lobby", 1, 1, true)));
+    assert!(plain.commands[2].starts_with("Say"), "{:?}", plain.commands);
+    assert!(plain.out.is_empty(), "nothing but facts: {:?}", plain.out);
+}
+
+#[test]
+fn a_refused_request_lets_the_next_line_through() {
+    let mut plain = Plain::in_lobby();
+    plain.line("connect missing").line("list channels");
+    let error = ErrorReply::new(None, ErrorCode::NoSuchChannel, "no such channel");
+    plain.client(ClientEvent::Refused { request: RequestKind::Join, error });
+    assert_eq!(
+        plain.err,
+        ["error: no channel #missing; list channels shows what there is, create missing makes it"]
+    );
+    assert_eq!(plain.commands, ["Join(#missing)", "ListChannels"]);
+}
+
+#[test]
+fn comings_and_goings_of_others_are_told_live_and_once() {
+    let mut plain = Plain::in_lobby();
+    plain.appended(entry(1, 1, "misha", Body::Joined), true);
+    plain.appended(entry(1, 2, "vera", Body::Joined), true);
+    plain.appended(message(1, 3, "vera", "hi"), true);
+    plain.appended(message(1, 3, "vera", "hi"), true);
+    plain.appended(entry(1, 4, "vera", Body::Left), true);
+    assert_eq!(plain.out, ["[11:05:02] @vera Joined", "[11:06:03] @vera: hi", "[11:07:04] @vera Left"]);
+}
+
+#[test]
+fn what_was_missed_comes_once_and_what_was_before_the_join_does_not() {
+    let mut plain = Plain::in_lobby();
+    plain.appended(message(1, 1, "vera", "missed"), false).down();
+    plain.appended(message(1, 1, "vera", "missed"), false).appended(message(1, 2, "vera", "later"), false);
+    assert_eq!(plain.out, ["[11:04:01] @vera: missed", "[11:05:02] @vera: later"]);
+    let mut plain = Plain::in_lobby();
+    plain.line("connect rust").client(ClientEvent::Joined(info(2, "rust", 2, 9, true)));
+    plain.appended(message(2, 8, "vera", "old"), false).appended(message(2, 10, "vera", "new"), true);
+    assert_eq!(plain.out, ["[11:13:10] @vera: new"]);
+    plain.appended(message(1, 1, "vera", "elsewhere"), true);
+    assert_eq!(plain.err.last().map(String::as_str), Some("* in #lobby:"));
+}
+
+#[test]
+fn history_is_collected_over_pages_and_written_in_order() {
+    let mut plain = Plain::in_lobby();
+    plain.line("history 250");
+    let page = |from: u64, to: u64, more| ClientEvent::History {
+        channel: ChannelId(1),
+        entries: (from..=to).map(|seq| message(1, seq, "vera", &format!("m{seq}"))).collect(),
+        more,
+    };
+    plain.client(page(301, 400, true)).client(page(201, 300, true)).client(page(101, 200, true));
+    assert_eq!(
+        plain.commands.iter().map(|command| command.contains("Latest") || command.contains("Seq(")).collect::<Vec<_>>(),
+        [true, true, true]
+    );
+    assert!(plain.commands[1].contains("Seq(301)") && plain.commands[2].contains("Seq(201)"));
+    let said: Vec<&str> = plain.out.iter().filter_map(|line| line.rsplit(' ').next()).collect();
+    let expected: Vec<String> = (151..=400).map(|seq| format!("m{seq}")).collect();
+    assert_eq!(said, expected);
+}
+
+#[test]
+fn the_end_waits_for_acknowledgements_and_not_for_ever() {
+    let acked = |plain: &mut Plain, number: u128| {
+        let position = message(1, 1, "misha", "x").position();
+        let state = OutboxState::Acked { position, at: UnixMillis(0) };
+        plain.client(ClientEvent::Outbox { nonce: nonce(number), channel: ChannelId(1), state });
+    };
+    let mut plain = Plain::in_lobby();
+    plain.line("one");
+    let first = plain.nonces;
+    plain.feed(Input::End);
+    assert_eq!(plain.exit, None);
+    acked(&mut plain, first);
+    assert_eq!(plain.exit, Some(0));
+    let mut plain = Plain::in_lobby();
+    plain.line("one").feed(Input::End).feed(Input::Deadline);
+    assert_eq!(plain.exit, Some(1));
+    assert!(plain.err.iter().any(|line| line.contains("not acknowledged")), "{:?}", plain.err);
+    let mut plain = Plain::in_lobby();
+    plain.feed(Input::End);
+    assert_eq!(plain.exit, Some(0));
+}
+
+#[test]
+fn quit_works_whatever_the_link_does() {
+    let mut plain = Plain::new();
+    plain.down().line("quit");
+    assert_eq!(plain.exit, Some(0));
+    assert_eq!(plain.err, ["* not connected: connection reset; next attempt in 1 s"]);
+}
+
+#[test]
+fn a_lost_link_is_told_and_messages_wait_in_the_outbox() {
+    let mut plain = Plain::in_lobby();
+    plain.down();
+    assert_eq!(plain.err, ["* connection lost: connection reset; next attempt in 1 s"]);
+    plain.line("still here").line("list channels");
+    assert_eq!(plain.commands.len(), 1, "said at once, listed later: {:?}", plain.commands);
+    plain.client(ClientEvent::Link(Link::Up { fingerprint: fingerprint(1) })).client(ClientEvent::Welcome(welcome()));
+    assert_eq!(plain.commands.len(), 1, "not before one is signed in again");
+    plain.client(ClientEvent::SignedIn(signed_in("misha")));
+    assert_eq!(plain.commands[1], "ListChannels");
+}
+
+#[test]
+fn trust_is_asked_and_a_changed_certificate_is_no_question() {
+    let mut plain = Plain::new();
+    plain.client(ClientEvent::Link(Link::Untrusted(TrustError::Unknown { seen: fingerprint(7) })));
+    assert!(plain.err.iter().any(|line| line.contains(&fingerprint(7).to_string())), "{:?}", plain.err);
+    plain.line("maybe").line("y");
+    assert!(plain.commands.len() == 1 && plain.commands[0].starts_with("Trust("), "{:?}", plain.commands);
+    let mut plain = Plain::new();
+    plain.client(ClientEvent::Link(Link::Untrusted(TrustError::Unknown { seen: fingerprint(7) })));
+    plain.feed(Input::End);
+    assert_eq!(plain.exit, Some(1));
+    let mut plain = Plain::new();
+    let error = TrustError::Changed { pinned: fingerprint(7), seen: fingerprint(9) };
+    plain.client(ClientEvent::Link(Link::Untrusted(error)));
+    assert_eq!(plain.exit, Some(1));
+}
+
+#[test]
+fn data_is_named_not_written() {
+    let content = Content::Data {
+        media_type: mechat_protocol::content::MediaType::new("image/png".into()).expect("a type"),
+        bytes: mechat_protocol::content::Data::new(vec![0, 255]).expect("short"),
+    };
+    let line = format::entry(&entry(1, 1, "vera", Body::Message { content, in_reply_to: None }), &TimeZone::UTC);
+    assert_eq!(line, ["[11:04:01] @vera: ‹image/png, 2 bytes›"]);
+}
