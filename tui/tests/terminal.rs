@@ -1,0 +1,324 @@
+//! The real client in a real pseudo-terminal against a real relay: keys in, screen out, relay killed under it.
+
+#![cfg(unix)]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::num::NonZeroU16;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use portable_pty::{CommandBuilder, MasterPty, PtySize, native_pty_system};
+
+/// How long anything may take before the test is given up. Not a performance bound.
+const PATIENCE: Duration = Duration::from_secs(40);
+const CLIENT: &str = env!("CARGO_BIN_EXE_mechat-tui");
+
+/// The relay's program stands beside the client's; a run of this crate alone builds it first.
+fn relay_program() -> PathBuf {
+    let program = Path::new(CLIENT).with_file_name("mechat-relay");
+    if !program.exists() {
+        let status = Command::new(env!("CARGO")).args(["build", "--package", "mechat-relay"]).status();
+        assert!(status.expect("cargo runs").success());
+    }
+    program
+}
+
+/// A relay program that can be killed and started again at the same address.
+struct Relay {
+    child: Child,
+    home: PathBuf,
+    address: String,
+    invite: String,
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Relay {
+    fn start(home: &Path) -> Self {
+        Self::start_at(home, "127.0.0.1:0")
+    }
+
+    fn start_at(home: &Path, listen: &str) -> Self {
+        let mut command = Command::new(relay_program());
+        command.env_clear().env("HOME", home).args(["--listen", listen]);
+        let mut child =
+            command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the relay starts");
+        let lines = BufReader::new(child.stdout.take().expect("stdout")).lines();
+        let banner: Vec<String> = lines.take(4).map(|line| line.expect("a line")).collect();
+        let word = |line: &str| line.split_whitespace().last().expect("a word").trim_matches('\'').to_owned();
+        Self { child, home: home.to_owned(), address: word(&banner[0]), invite: word(&banner[3]) }
+    }
+
+    fn kill(&mut self) {
+        self.child.kill().expect("killed");
+        self.child.wait().expect("ended");
+    }
+
+    fn restart(&mut self) {
+        *self = Self::start_at(&self.home.clone(), &self.address.clone());
+    }
+}
+
+/// A client in a terminal of its own.
+struct Terminal {
+    master: Box<dyn MasterPty + Send>,
+    keyboard: Box<dyn Write + Send>,
+    child: Box<dyn portable_pty::Child + Send + Sync>,
+    seen: Arc<Mutex<Seen>>,
+}
+
+/// What the program wrote.
+struct Seen {
+    parser: vt100::Parser,
+    raw: Vec<u8>,
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn cells(n: u16) -> NonZeroU16 {
+    NonZeroU16::new(n).expect("not zero")
+}
+
+impl Terminal {
+    fn open(home: &Path, arguments: &[&str]) -> Self {
+        let size = PtySize { rows: 24, cols: 80, pixel_width: 0, pixel_height: 0 };
+        let pty = native_pty_system().openpty(size).expect("a pseudo-terminal");
+        let mut command = CommandBuilder::new(CLIENT);
+        command.env_clear();
+        for (key, value) in [
+            ("HOME", home.to_str().expect("utf-8")),
+            ("TERM", "xterm-256color"),
+            ("LANG", "C.UTF-8"),
+            ("TZ", "UTC"),
+        ] {
+            command.env(key, value);
+        }
+        command.args(arguments);
+        let child = pty.slave.spawn_command(command).expect("the client starts");
+        let mut output = pty.master.try_clone_reader().expect("a reader");
+        let parser = vt100::Parser::new(cells(24), cells(80), 0);
+        let seen = Arc::new(Mutex::new(Seen { parser, raw: Vec::new() }));
+        let writing = Arc::clone(&seen);
+        std::thread::spawn(move || {
+            let mut bytes = [0; 4_096];
+            while let Ok(len @ 1..) = output.read(&mut bytes) {
+                let mut seen = writing.lock().unwrap_or_else(PoisonError::into_inner);
+                seen.parser.process(&bytes[..len]);
+                seen.raw.extend(&bytes[..len]);
+            }
+        });
+        Self { keyboard: pty.master.take_writer().expect("a writer"), master: pty.master, child, seen }
+    }
+
+    fn keys(&mut self, text: &str) {
+        self.keyboard.write_all(text.as_bytes()).expect("typed");
+        self.keyboard.flush().expect("typed");
+    }
+
+    fn screen(&self) -> String {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).parser.screen().contents()
+    }
+
+    /// Waits until the screen is as wanted.
+    fn until(&self, what: &str, wanted: impl Fn(&str) -> bool) -> String {
+        let began = Instant::now();
+        loop {
+            let screen = self.screen();
+            if wanted(&screen) {
+                return screen;
+            }
+            assert!(began.elapsed() < PATIENCE, "{what} did not come:\n{screen}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn shows(&self, text: &str) -> String {
+        self.until(text, |screen| screen.contains(text))
+    }
+
+    fn resize(&self, rows: u16, cols: u16) {
+        self.seen
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .parser
+            .screen_mut()
+            .set_size(cells(rows), cells(cols));
+        self.master.resize(PtySize { rows, cols, pixel_width: 0, pixel_height: 0 }).expect("resized");
+    }
+
+    fn register(&mut self, name: &str) {
+        self.shows("register");
+        self.keys("1");
+        self.shows("Again");
+        self.keys(&format!("{name}\tcorrect horse\tcorrect horse\r"));
+        let screen = self.shows(&format!("@{name}"));
+        assert!(!screen.contains("correct horse"), "a password is never shown:\n{screen}");
+    }
+
+    fn signal(&self, signal: &str) {
+        let id = self.child.process_id().expect("running").to_string();
+        assert!(Command::new("kill").args([signal, &id]).status().expect("kill runs").success());
+    }
+
+    /// Waits for the end and checks that the terminal was given back.
+    fn ended(&mut self) -> u32 {
+        let began = Instant::now();
+        let status = loop {
+            if let Some(status) = self.child.try_wait().expect("asked") {
+                break status;
+            }
+            assert!(began.elapsed() < PATIENCE, "it does not end:\n{}", self.screen());
+            std::thread::sleep(Duration::from_millis(10));
+        };
+        self.until("the alternate screen is left", |_| {
+            let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            !seen.parser.screen().alternate_screen() && !seen.parser.screen().hide_cursor()
+        });
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        assert!(!seen.parser.screen().bracketed_paste(), "bracketed paste is off again");
+        assert!(seen.raw.windows(8).any(|window| window == b"\x1b[?1049l"));
+        status.exit_code()
+    }
+}
+
+struct Home(tempfile::TempDir);
+
+impl Home {
+    fn new() -> Self {
+        Self(tempfile::tempdir().expect("a home"))
+    }
+
+    fn of(&self, name: &str) -> PathBuf {
+        let path = self.0.path().join(name);
+        std::fs::create_dir_all(&path).expect("a directory");
+        path
+    }
+}
+
+#[test]
+fn two_people_chat_and_their_relay_is_killed_under_them() {
+    let home = Home::new();
+    let mut relay = Relay::start(&home.of("relay"));
+    let mut ann = Terminal::open(&home.of("ann"), &[&relay.invite]);
+    ann.register("ann");
+    ann.shows("#lobby");
+    let mut bob = Terminal::open(&home.of("bob"), &[&relay.invite]);
+    bob.register("bob");
+    ann.shows("@bob Joined");
+    ann.keys("hello from ann\r");
+    bob.shows("ann: hello from ann");
+    bob.keys("hello from bob\r");
+    ann.shows("bob: hello from bob");
+
+    relay.kill();
+    for person in [&ann, &bob] {
+        person.until("offline", |screen| screen.contains("offline"));
+    }
+    ann.keys("said while it was gone\r");
+    ann.shows("said while it was gone");
+    relay.restart();
+    for person in [&ann, &bob] {
+        let screen = person.until("online again", |screen| {
+            screen.contains("online") && screen.contains("said while it was gone")
+        });
+        assert_eq!(screen.matches("said while it was gone").count(), 1, "once:\n{screen}");
+        assert!(screen.contains("hello from ann") && screen.contains("hello from bob"), "{screen}");
+    }
+    bob.keys("\x11");
+    assert_eq!(bob.ended(), 0);
+    // At 80 columns a mark stands for the word; the legend below says which is which.
+    ann.until("bob disconnected", |screen| screen.contains("○ bob") && screen.contains("○ disconnected"));
+    relay.kill();
+    ann.until("offline", |screen| screen.contains("offline"));
+    let began = Instant::now();
+    ann.keys("\x11");
+    assert_eq!(ann.ended(), 0);
+    assert!(began.elapsed() < Duration::from_secs(5), "a lost relay does not hold it");
+}
+
+#[test]
+fn a_client_that_starts_first_says_so_and_connects_by_itself() {
+    let home = Home::new();
+    let mut relay = Relay::start(&home.of("relay"));
+    relay.kill();
+    let early = Terminal::open(&home.of("ann"), &[&relay.invite]);
+    early.shows("no relay listens there");
+    relay.restart();
+    early.shows("[1] register");
+}
+
+#[test]
+fn an_unknown_certificate_is_asked_about_once_and_a_changed_one_is_refused() {
+    let home = Home::new();
+    let mut relay = Relay::start(&home.of("relay"));
+    let address = relay.address.clone();
+    let fingerprint = relay.invite.split_once("fp=").expect("a fingerprint").1.to_owned();
+    let mut ann = Terminal::open(&home.of("ann"), &["--relay", &address]);
+    let screen = ann.until("the question", |screen| screen.contains(&fingerprint[..8]));
+    assert!(fingerprint.split('-').all(|group| screen.contains(group)), "the whole fingerprint:\n{screen}");
+    ann.keys("y");
+    ann.shows("[1] register");
+    ann.keys("\x11");
+    ann.ended();
+    relay.kill();
+    for file in
+        std::fs::read_dir(home.of("relay").join(".local/share/mechat-relay")).expect("the data directory")
+    {
+        let path = file.expect("a file").path();
+        if path.extension().is_some_and(|extension| extension == "pem") {
+            std::fs::remove_file(path).expect("removed");
+        }
+    }
+    relay.restart();
+    let renewed = relay.invite.split_once("fp=").expect("a fingerprint").1.to_owned();
+    let mut ann = Terminal::open(&home.of("ann"), &["--relay", &address]);
+    let screen = ann.until("both fingerprints", |screen| {
+        screen.contains(&fingerprint[..8]) && screen.contains(&renewed[..8])
+    });
+    ann.keys("y");
+    ann.keys("\r");
+    std::thread::sleep(Duration::from_millis(300));
+    assert!(!ann.screen().contains("register"), "no key accepts it:\n{screen}");
+    ann.signal("-TERM");
+    ann.ended();
+}
+
+#[test]
+fn the_terminal_is_given_back_whatever_ends_the_client() {
+    let home = Home::new();
+    for signal in ["-TERM", "-HUP", "-INT"] {
+        let mut client = Terminal::open(&home.of("ann"), &[]);
+        client.shows("MeChat");
+        client.signal(signal);
+        client.ended();
+    }
+}
+
+#[test]
+fn it_says_when_the_terminal_is_too_small_and_comes_back() {
+    let home = Home::new();
+    let relay = Relay::start(&home.of("relay"));
+    let mut ann = Terminal::open(&home.of("ann"), &[&relay.invite]);
+    ann.register("ann");
+    ann.keys("a draft");
+    ann.shows("a draft");
+    ann.resize(8, 30);
+    ann.shows("40×12");
+    ann.resize(1, 1);
+    ann.resize(12, 40);
+    ann.until("the draft", |screen| screen.contains("a draft") && screen.contains("online"));
+    ann.resize(50, 200);
+    ann.shows("● ann connected");
+}
