@@ -127,13 +127,7 @@ use Place::{Anywhere, Chat, EmptyComposer};
 /// All actions, in the order of the help.
 pub static ACTIONS: &[Action] = &[
     action(Id::Send, "send the message, or run the command", Chat, &[plain(Enter)], None),
-    action(
-        Id::Newline,
-        "break the line",
-        Chat,
-        &[alt(Enter), shift(Enter), ctrl(Char('j'))],
-        None,
-    ),
+    action(Id::Newline, "break the line", Chat, &[alt(Enter), shift(Enter), ctrl(Char('j'))], None),
     action(Id::ScrollUp, "scroll up", Chat, &[plain(PageUp)], None),
     action(Id::ScrollDown, "scroll down", Chat, &[plain(PageDown)], None),
     action(Id::ScrollTop, "to the oldest loaded message", Chat, &[ctrl(Home)], None),
@@ -183,7 +177,13 @@ pub static ACTIONS: &[Action] = &[
     action(Id::Logout, "log out, keep the connection", Chat, &[], slash("logout", &[], "")),
     action(Id::Help, "this help", Anywhere, &[plain(F(1))], slash("help", &["commands"], "")),
     action(Id::Help, "the same, while nothing is written", EmptyComposer, &[plain(Char('?'))], None),
-    action(Id::ConnectNow, "connect now instead of waiting", Anywhere, &[plain(F(5))], slash("reconnect", &[], "")),
+    action(
+        Id::ConnectNow,
+        "connect now instead of waiting",
+        Anywhere,
+        &[plain(F(5))],
+        slash("reconnect", &[], ""),
+    ),
     action(Id::Redraw, "draw the screen anew", Anywhere, &[ctrl(Char('l'))], None),
     action(Id::Suspend, "suspend; the shell's fg comes back", Anywhere, &[ctrl(Char('z'))], None),
     action(Id::Interrupt, "quit, when pressed twice", Anywhere, &[ctrl(Char('c'))], None),
@@ -238,7 +238,9 @@ impl Action {
 
     /// Its command as people type it.
     pub fn slash_text(&self) -> String {
-        self.slash.map_or_else(String::new, |slash| format!("/{} {}", slash.name, slash.usage).trim_end().to_owned())
+        self.slash.map_or_else(String::new, |slash| {
+            format!("/{} {}", slash.name, slash.usage).trim_end().to_owned()
+        })
     }
 }
 
@@ -257,17 +259,19 @@ pub fn by_key(key: &KeyEvent, in_chat: bool, composing: bool) -> Option<ActionId
 
 /// The action of a command, by name or alias.
 pub fn by_name(name: &str) -> Option<&'static Action> {
-    ACTIONS.iter().find(|action| {
-        action.slash.is_some_and(|slash| slash.name == name || slash.aliases.contains(&name))
-    })
+    ACTIONS
+        .iter()
+        .find(|action| action.slash.is_some_and(|slash| slash.name == name || slash.aliases.contains(&name)))
 }
 
 /// The command that was probably meant.
 pub fn closest(name: &str) -> Option<&'static str> {
-    let names = ACTIONS.iter().filter_map(|action| action.slash).flat_map(|slash| {
-        std::iter::once(slash.name).chain(slash.aliases.iter().copied())
-    });
-    let (distance, best) = names.map(|known| (distance(name, known), known)).min_by_key(|(distance, _)| *distance)?;
+    let names = ACTIONS
+        .iter()
+        .filter_map(|action| action.slash)
+        .flat_map(|slash| std::iter::once(slash.name).chain(slash.aliases.iter().copied()));
+    let (distance, best) =
+        names.map(|known| (distance(name, known), known)).min_by_key(|(distance, _)| *distance)?;
     (distance <= 2 && distance < best.len()).then_some(best)
 }
 
@@ -312,7 +316,10 @@ mod tests {
     #[test]
     fn finds_the_action_of_a_key() {
         let key = |code, modifiers| KeyEvent::new(code, modifiers);
-        assert_eq!(by_key(&key(Char('K'), KeyModifiers::CONTROL | KeyModifiers::SHIFT), true, true), Some(Id::Switcher));
+        assert_eq!(
+            by_key(&key(Char('K'), KeyModifiers::CONTROL | KeyModifiers::SHIFT), true, true),
+            Some(Id::Switcher)
+        );
         assert_eq!(by_key(&key(Char('k'), KeyModifiers::CONTROL), false, false), None);
         assert_eq!(by_key(&key(Char('?'), KeyModifiers::SHIFT), true, false), Some(Id::Help));
         assert_eq!(by_key(&key(Char('?'), KeyModifiers::NONE), true, true), None);

@@ -84,7 +84,9 @@ fn relay_says(stage: &mut Stage, dice: &mut Dice, seqs: &mut [u64; 4]) {
         0 => stage.client(ClientEvent::Link(Link::Up { fingerprint: fingerprint(1) })),
         1 => stage.client(ClientEvent::Welcome(welcome())),
         2 => stage.client(ClientEvent::SignedIn(signed_in(dice.pick(&["misha", "misha", "misha", "vera"])))),
-        3 => stage.client(ClientEvent::SignedOut(dice.pick(&[SignedOut::LoggedOut, SignedOut::TokenRefused]))),
+        3 => {
+            stage.client(ClientEvent::SignedOut(dice.pick(&[SignedOut::LoggedOut, SignedOut::TokenRefused])))
+        }
         4 => stage.client(ClientEvent::Link(Link::Down {
             reason: dice.pick(&TEXTS).into(),
             close: None,
@@ -95,7 +97,8 @@ fn relay_says(stage: &mut Stage, dice: &mut Dice, seqs: &mut [u64; 4]) {
         6 => stage.client(ClientEvent::Reset(ChannelId(id))),
         7 => {
             let first = dice.roll(40);
-            let entries = (first..first + dice.roll(30)).map(|seq| message(id, seq, name, dice.pick(&TEXTS))).collect();
+            let entries =
+                (first..first + dice.roll(30)).map(|seq| message(id, seq, name, dice.pick(&TEXTS))).collect();
             stage.client(ClientEvent::History { channel: ChannelId(id), entries, more: dice.roll(2) == 0 })
         }
         8 => stage.client(ClientEvent::Participants {
@@ -103,7 +106,13 @@ fn relay_says(stage: &mut Stage, dice: &mut Dice, seqs: &mut [u64; 4]) {
             participants: vec![person(name, true), person("ivan", false)],
         }),
         9 => stage.client(ClientEvent::Channels(vec![info(id, "random", 3, 9, dice.roll(2) == 0)])),
-        10 | 11 => stage.client(ClientEvent::Joined(info(id, dice.pick(&["lobby", "rust", "random", "страна"]), 2, seqs[at], true))),
+        10 | 11 => stage.client(ClientEvent::Joined(info(
+            id,
+            dice.pick(&["lobby", "rust", "random", "страна"]),
+            2,
+            seqs[at],
+            true,
+        ))),
         12 => {
             let state = OutboxState::Pending(Content::text("mine").expect("a text"));
             stage.outbox(u128::from(dice.roll(4_000)), id, state)
@@ -113,9 +122,18 @@ fn relay_says(stage: &mut Stage, dice: &mut Dice, seqs: &mut [u64; 4]) {
             stage.outbox(u128::from(dice.roll(4_000)), id, OutboxState::Failed(error))
         }
         14 => {
-            let request = dice.pick(&[RequestKind::Register, RequestKind::Login, RequestKind::Join, RequestKind::ReadHistory]);
-            let code = dice.pick(&[ErrorCode::NameTaken, ErrorCode::InvalidCredentials, ErrorCode::NoSuchChannel]);
-            stage.client(ClientEvent::Refused { request, error: ErrorReply::new(None, code, dice.pick(&TEXTS)) })
+            let request = dice.pick(&[
+                RequestKind::Register,
+                RequestKind::Login,
+                RequestKind::Join,
+                RequestKind::ReadHistory,
+            ]);
+            let code =
+                dice.pick(&[ErrorCode::NameTaken, ErrorCode::InvalidCredentials, ErrorCode::NoSuchChannel]);
+            stage.client(ClientEvent::Refused {
+                request,
+                error: ErrorReply::new(None, code, dice.pick(&TEXTS)),
+            })
         }
         15 => stage.client(ClientEvent::Link(Link::Untrusted(TrustError::Unknown { seen: fingerprint(3) }))),
         _ => {

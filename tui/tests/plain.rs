@@ -82,7 +82,12 @@ impl Plain {
 
     fn down(&mut self) -> &mut Self {
         let reason = "connection reset".to_owned();
-        self.client(ClientEvent::Link(Link::Down { reason, close: None, attempt: 1, retry_in: Duration::from_millis(700) }))
+        self.client(ClientEvent::Link(Link::Down {
+            reason,
+            close: None,
+            attempt: 1,
+            retry_in: Duration::from_millis(700),
+        }))
     }
 }
 
@@ -143,7 +148,9 @@ fn a_script_needs_no_waiting() {
     plain.line("new misha");
     assert_eq!(plain.session.wants(), Wants::Nothing, "held until there is a relay");
     assert!(plain.commands.is_empty());
-    plain.client(ClientEvent::Link(Link::Up { fingerprint: fingerprint(1) })).client(ClientEvent::Welcome(welcome()));
+    plain
+        .client(ClientEvent::Link(Link::Up { fingerprint: fingerprint(1) }))
+        .client(ClientEvent::Welcome(welcome()));
     assert_eq!(plain.session.wants(), Wants::Secret);
     assert_eq!(plain.err.last().map(String::as_str), Some("password for @misha: "));
     plain.secret("canary").line("connect lobby");
@@ -210,7 +217,11 @@ fn history_is_collected_over_pages_and_written_in_order() {
     };
     plain.client(page(301, 400, true)).client(page(201, 300, true)).client(page(101, 200, true));
     assert_eq!(
-        plain.commands.iter().map(|command| command.contains("Latest") || command.contains("Seq(")).collect::<Vec<_>>(),
+        plain
+            .commands
+            .iter()
+            .map(|command| command.contains("Latest") || command.contains("Seq("))
+            .collect::<Vec<_>>(),
         [true, true, true]
     );
     assert!(plain.commands[1].contains("Seq(301)") && plain.commands[2].contains("Seq(201)"));
@@ -232,7 +243,11 @@ fn the_end_waits_for_acknowledgements_and_not_for_ever() {
     plain.feed(Input::End);
     assert_eq!(plain.exit, None);
     acked(&mut plain, first);
-    assert_eq!(plain.exit, Some(0));
+    assert_eq!(plain.exit, None, "its line is still to be written");
+    let mut own = message(1, 1, "misha", "one");
+    own.nonce = Some(nonce(first));
+    plain.appended(own, true);
+    assert_eq!((plain.exit, plain.out.len()), (Some(0), 1));
     let mut plain = Plain::in_lobby();
     plain.line("one").feed(Input::End).feed(Input::Deadline);
     assert_eq!(plain.exit, Some(1));
@@ -251,15 +266,38 @@ fn quit_works_whatever_the_link_does() {
 }
 
 #[test]
+fn quit_lets_what_was_said_go_out_and_tells_what_could_not() {
+    let mut plain = Plain::in_lobby();
+    plain.line("bye");
+    let mut own = message(1, 1, "misha", "bye");
+    own.nonce = Some(nonce(plain.nonces));
+    plain.line("quit");
+    assert!(plain.exit.is_none() && plain.session.end_limit() < Some(Duration::from_secs(1)));
+    plain.appended(own, true);
+    assert_eq!(plain.exit, Some(0));
+    let mut plain = Plain::in_lobby();
+    plain.down().line("bye").line("quit");
+    assert_eq!(plain.exit, Some(1));
+    assert!(plain.err.iter().any(|line| line.contains("1 of the messages were not acknowledged")), "{:?}", plain.err);
+}
+
+#[test]
 fn a_lost_link_is_told_and_messages_wait_in_the_outbox() {
     let mut plain = Plain::in_lobby();
     plain.down();
     assert_eq!(plain.err, ["* connection lost: connection reset; next attempt in 1 s"]);
-    plain.line("still here").line("list channels");
+    plain.line("still here");
+    let mut own = message(1, 1, "misha", "still here");
+    own.nonce = Some(nonce(plain.nonces));
+    plain.line("list channels");
     assert_eq!(plain.commands.len(), 1, "said at once, listed later: {:?}", plain.commands);
-    plain.client(ClientEvent::Link(Link::Up { fingerprint: fingerprint(1) })).client(ClientEvent::Welcome(welcome()));
+    plain
+        .client(ClientEvent::Link(Link::Up { fingerprint: fingerprint(1) }))
+        .client(ClientEvent::Welcome(welcome()));
     assert_eq!(plain.commands.len(), 1, "not before one is signed in again");
     plain.client(ClientEvent::SignedIn(signed_in("misha")));
+    assert_eq!(plain.commands.len(), 1, "nor before what was said is in the log");
+    plain.appended(own, true);
     assert_eq!(plain.commands[1], "ListChannels");
 }
 
@@ -286,6 +324,7 @@ fn data_is_named_not_written() {
         media_type: mechat_protocol::content::MediaType::new("image/png".into()).expect("a type"),
         bytes: mechat_protocol::content::Data::new(vec![0, 255]).expect("short"),
     };
-    let line = format::entry(&entry(1, 1, "vera", Body::Message { content, in_reply_to: None }), &TimeZone::UTC);
+    let line =
+        format::entry(&entry(1, 1, "vera", Body::Message { content, in_reply_to: None }), &TimeZone::UTC);
     assert_eq!(line, ["[11:04:01] @vera: ‹image/png, 2 bytes›"]);
 }

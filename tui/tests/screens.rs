@@ -12,9 +12,7 @@ use mechat_protocol::reply::{ConnectionRow, ConnectionState, ErrorReply};
 use mechat_protocol::{Body, ChannelId, ErrorCode, Invite, UnixMillis};
 use mechat_tui::model::RelayBook;
 use mechat_tui::update::Event;
-use stage::{
-    NOON, Stage, account, at_every_size, channel, entry, fingerprint, message, person, signed_in,
-};
+use stage::{NOON, Stage, account, at_every_size, channel, entry, fingerprint, message, person, signed_in};
 
 macro_rules! scenes {
     ($($name:ident: $scene:expr;)+) => {
@@ -248,7 +246,9 @@ fn remote_control_characters_never_reach_the_screen() {
     let stage = busy_chat((120, 36));
     let picture = stage.picture();
     assert!(picture.contains("␛[31m") && picture.contains("‹U+202E›abc"), "{picture}");
-    assert!(!picture.chars().any(|c| (c.is_control() && c != '\n') || ('\u{202a}'..='\u{202e}').contains(&c)));
+    assert!(
+        !picture.chars().any(|c| (c.is_control() && c != '\n') || ('\u{202a}'..='\u{202e}').contains(&c))
+    );
     let mut stage = Stage::at_menu((80, 24));
     let mut welcome = stage::welcome();
     welcome.motd = Some("\u{1b}]0;owned\u{7}hello".into());

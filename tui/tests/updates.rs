@@ -151,13 +151,20 @@ fn the_menu_takes_digits_arrows_and_enter() {
 #[test]
 fn participants_before_sign_in_are_shown_where_the_relay_allows_it() {
     let mut stage = Stage::at_menu((80, 24));
-    stage.client(ClientEvent::Welcome(mechat_protocol::reply::Welcome { participants_before_sign_in: true, ..welcome() }));
+    stage.client(ClientEvent::Welcome(mechat_protocol::reply::Welcome {
+        participants_before_sign_in: true,
+        ..welcome()
+    }));
     stage.take();
     stage.key(KeyCode::Char('3'));
     assert_eq!(stage.commands(), ["ListParticipants(None)"]);
     let participants = vec![person("alexey", true), person("polina", false)];
     stage.client(ClientEvent::Participants { channel: None, participants });
-    assert!(stage.shows("[alexey] *connected") && stage.shows("[polina] *disconnected"), "{}", stage.picture());
+    assert!(
+        stage.shows("[alexey] *connected") && stage.shows("[polina] *disconnected"),
+        "{}",
+        stage.picture()
+    );
 }
 
 #[test]
@@ -197,7 +204,9 @@ fn a_taken_name_offers_the_login_with_the_name_filled_in() {
     stage.key(KeyCode::Enter);
     assert!(stage.shows("Log in") && stage.shows("misha") && !stage.shows("•"), "{}", stage.picture());
     stage.enter("pw");
-    assert!(matches!(stage.take().as_slice(), [Effect::Client(Command::Login { account, .. })] if account.as_str() == "misha"));
+    assert!(
+        matches!(stage.take().as_slice(), [Effect::Client(Command::Login { account, .. })] if account.as_str() == "misha")
+    );
 }
 
 #[test]
@@ -225,7 +234,9 @@ fn a_saved_session_is_resumed_without_a_question() {
     let mut stage = Stage::with_relays((80, 24), saved());
     stage.key(KeyCode::Enter);
     let effects = stage.take();
-    assert!(matches!(&effects[..], [Effect::Connect(_), Effect::LoadToken(_, name)] if name.as_str() == "misha"));
+    assert!(
+        matches!(&effects[..], [Effect::Connect(_), Effect::LoadToken(_, name)] if name.as_str() == "misha")
+    );
     stage.client(ClientEvent::Link(Link::Up { fingerprint: fingerprint(1) }));
     stage.client(ClientEvent::Welcome(welcome()));
     stage.take();
@@ -234,7 +245,10 @@ fn a_saved_session_is_resumed_without_a_question() {
     stage.feed(Event::TokenLoaded { address, account: account("misha"), token: Some(token) });
     assert_eq!(stage.commands(), ["Resume(Token(<32 bytes>))"]);
     stage.client(ClientEvent::SignedIn(signed_in("misha")));
-    assert!(stage.take().iter().any(|effect| matches!(effect, Effect::SaveToken(..))), "each sign-in replaces it");
+    assert!(
+        stage.take().iter().any(|effect| matches!(effect, Effect::SaveToken(..))),
+        "each sign-in replaces it"
+    );
 }
 
 #[test]
@@ -469,7 +483,12 @@ fn nothing_is_read_without_focus_under_a_panel_or_below_the_view() {
 fn the_view_stays_where_one_reads() {
     let mut stage = Stage::in_chat((80, 24));
     for seq in 5..200 {
-        stage.live(message(1, seq, "vera", &format!("number {seq} {}", "long ".repeat(usize::try_from(seq % 17).expect("small")))));
+        stage.live(message(
+            1,
+            seq,
+            "vera",
+            &format!("number {seq} {}", "long ".repeat(usize::try_from(seq % 17).expect("small"))),
+        ));
     }
     stage.key(KeyCode::PageUp).key(KeyCode::PageUp);
     let timeline = |stage: &Stage| -> Vec<String> {
@@ -492,7 +511,12 @@ fn the_view_stays_where_one_reads() {
 fn up_and_down_visit_every_line() {
     let mut stage = Stage::in_chat((80, 24));
     for seq in 5..60 {
-        stage.live(message(1, seq, "vera", &format!("m{seq} {}", "word ".repeat(usize::try_from(seq % 30).expect("small")))));
+        stage.live(message(
+            1,
+            seq,
+            "vera",
+            &format!("m{seq} {}", "word ".repeat(usize::try_from(seq % 30).expect("small"))),
+        ));
     }
     let bottom = stage.picture();
     let mut seen = bottom.clone();
@@ -569,7 +593,11 @@ fn a_reset_log_is_forgotten_and_read_anew() {
     let mut stage = Stage::in_chat((80, 24));
     stage.client(ClientEvent::Reset(ChannelId(1)));
     assert!(!stage.shows("good morning") && stage.shows("restored"), "{}", stage.picture());
-    stage.client(ClientEvent::Appended { channel: ChannelId(1), entries: vec![message(1, 1, "vera", "again")], live: false });
+    stage.client(ClientEvent::Appended {
+        channel: ChannelId(1),
+        entries: vec![message(1, 1, "vera", "again")],
+        live: false,
+    });
     assert!(stage.shows("vera: again"));
 }
 
@@ -590,6 +618,23 @@ fn quitting_the_chat_takes_ctrl_q_or_ctrl_c_twice() {
     assert!(ctrl_c(&mut stage), "at the start once is enough");
     let mut stage = Stage::in_chat((80, 24));
     stage.feed(Event::Terminate);
+    assert!(matches!(stage.take().as_slice(), [Effect::Quit]));
+}
+
+#[test]
+fn what_is_not_sent_yet_is_told_before_quitting() {
+    let mut stage = Stage::in_chat((120, 36));
+    down(&mut stage, 9_000);
+    stage.enter("important").take();
+    stage.chord(KeyModifiers::CONTROL, KeyCode::Char('q'));
+    assert!(stage.take().is_empty() && stage.shows("1 message is not sent yet"), "{}", stage.picture());
+    stage.chord(KeyModifiers::CONTROL, KeyCode::Char('q'));
+    assert!(matches!(stage.take().as_slice(), [Effect::Quit]));
+    let mut stage = Stage::in_chat((120, 36));
+    stage.enter("important").enter("/quit");
+    assert!(stage.shows("not sent yet"), "{}", stage.picture());
+    stage.take();
+    stage.chord(KeyModifiers::CONTROL, KeyCode::Char('q'));
     assert!(matches!(stage.take().as_slice(), [Effect::Quit]));
 }
 

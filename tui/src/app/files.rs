@@ -72,7 +72,8 @@ fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     }
     let beside = path.with_extension(format!("new-{}", std::process::id()));
     let mut file = File::create(&beside)?;
-    let written = file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| fs::rename(&beside, path));
+    let written =
+        file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| fs::rename(&beside, path));
     if written.is_err() {
         let _ = fs::remove_file(&beside);
     }

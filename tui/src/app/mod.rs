@@ -223,7 +223,8 @@ impl App {
     }
 
     async fn wait(&mut self, keys: &mut Keys, signals: &mut Signals) -> Woken {
-        let wake_at = update::wake_at(&self.model).map(|at| tokio::time::Instant::from_std(self.started + at));
+        let wake_at =
+            update::wake_at(&self.model).map(|at| tokio::time::Instant::from_std(self.started + at));
         tokio::select! {
             biased;
             () = signals.next() => Woken::Signal,
@@ -276,7 +277,9 @@ impl App {
                 Effect::Disconnect => self.disconnect(),
                 Effect::Client(command) => self.command(command),
                 Effect::LoadToken(address, account) => self.load_token(Request::Load(address, account)),
-                Effect::SaveToken(address, account, token) => self.token(Request::Save(address, account, token)),
+                Effect::SaveToken(address, account, token) => {
+                    self.token(Request::Save(address, account, token))
+                }
                 Effect::ForgetToken(address, account) => self.token(Request::Forget(address, account)),
                 Effect::SaveRelays(relays) => self.save_relays(&relays),
                 Effect::Redraw => self.screen.forget()?,
@@ -382,7 +385,9 @@ fn read_terminal() -> Keys {
     keys
 }
 
-async fn next_client_event(client: &mut Option<(Client, mpsc::Receiver<ClientEvent>)>) -> Option<ClientEvent> {
+async fn next_client_event(
+    client: &mut Option<(Client, mpsc::Receiver<ClientEvent>)>,
+) -> Option<ClientEvent> {
     match client {
         Some((_, events)) => events.recv().await,
         None => std::future::pending().await,

@@ -202,7 +202,9 @@ mod tests {
         };
         assert_eq!(loaded(load()), None);
         for byte in [1, 2] {
-            assert!(perform(&keyring, Request::Save(address.clone(), account.clone(), token(byte))).is_none());
+            assert!(
+                perform(&keyring, Request::Save(address.clone(), account.clone(), token(byte))).is_none()
+            );
             assert_eq!(loaded(load()), Some(token(byte)), "the newest replaces the one before");
         }
         let entry = keyring_core::Entry::new(SERVICE, "misha@h:1").expect("an entry");
@@ -221,7 +223,10 @@ mod tests {
         assert!(matches!(saved, Some(Event::NoKeyring)));
         assert!(perform(&keyring, Request::Forget(address.clone(), account.clone())).is_none());
         assert_eq!(loaded(load()), None);
-        assert!(perform(&keyring, Request::Forget(address.clone(), account.clone())).is_none(), "twice is fine");
+        assert!(
+            perform(&keyring, Request::Forget(address.clone(), account.clone())).is_none(),
+            "twice is fine"
+        );
     }
 
     struct Stuck;
@@ -244,8 +249,9 @@ mod tests {
         let (events, _received) = mpsc::channel(4);
         let tokens = Tokens::start(Stuck, events);
         let (address, account) = someone();
-        let answers: Vec<bool> =
-            (0..=REQUESTS_MAX + 1).map(|_| tokens.ask(Request::Load(address.clone(), account.clone()))).collect();
+        let answers: Vec<bool> = (0..=REQUESTS_MAX + 1)
+            .map(|_| tokens.ask(Request::Load(address.clone(), account.clone())))
+            .collect();
         assert!(answers[0]);
         assert!(!answers[REQUESTS_MAX + 1], "a full queue is told, not waited for");
         tokens.flush(Duration::from_millis(1)).await;

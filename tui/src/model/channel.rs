@@ -185,7 +185,9 @@ impl Channel {
     pub fn row_key(&self, index: usize) -> Option<RowKey> {
         match self.entries.get(index) {
             Some(entry) => Some(RowKey::Entry(entry.seq)),
-            None => self.outbox.get(index - self.entries.len()).map(|message| RowKey::Outgoing(message.nonce)),
+            None => {
+                self.outbox.get(index - self.entries.len()).map(|message| RowKey::Outgoing(message.nonce))
+            }
         }
     }
 

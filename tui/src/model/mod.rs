@@ -19,7 +19,9 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use mechat_client::SignedIn;
 use mechat_protocol::reply::{ChannelInfo, ConnectionRow, Participant, Presence, Welcome};
-use mechat_protocol::{AccountName, ChannelId, ChannelName, Fingerprint, Invite, Nonce, RelayAddress, UnixMillis};
+use mechat_protocol::{
+    AccountName, ChannelId, ChannelName, Fingerprint, Invite, Nonce, RelayAddress, UnixMillis,
+};
 
 pub use channel::{Channel, Outgoing, Scroll, Sending};
 pub use composer::Composer;

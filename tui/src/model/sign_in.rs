@@ -192,9 +192,7 @@ impl Form {
         match (self.kind, self.taken) {
             (FormKind::Login, _) => &[Field::Name, Field::Password],
             (FormKind::Register, false) => &[Field::Name, Field::Password, Field::Repeat],
-            (FormKind::Register, true) => {
-                &[Field::Name, Field::LogInInstead, Field::Password, Field::Repeat]
-            }
+            (FormKind::Register, true) => &[Field::Name, Field::LogInInstead, Field::Password, Field::Repeat],
         }
     }
 

@@ -78,7 +78,9 @@ pub fn parse(line: &str, in_channel: bool) -> Result<Option<Plain>, String> {
         Some(Ok(command)) => Ok(Some(command)),
         Some(Err(error)) if explicit || !in_channel => Err(error),
         None if explicit => Err(format!("no command /{name}; help lists all, // at the start sends a slash")),
-        None if !in_channel => Err(format!("`{name}` is no command, and there is no channel to say it in; help lists all")),
+        None if !in_channel => {
+            Err(format!("`{name}` is no command, and there is no channel to say it in; help lists all"))
+        }
         Some(Err(_)) | None => Ok(Some(Plain::Chat(line.to_owned()))),
     }
 }
@@ -172,7 +174,8 @@ mod tests {
 
     #[test]
     fn what_is_no_complete_command_is_said() {
-        for text in ["list of things", "quit smoking", "history is long", "hello", "connect the dots please"] {
+        for text in ["list of things", "quit smoking", "history is long", "hello", "connect the dots please"]
+        {
             assert_eq!(parse(text, true), Ok(Some(Plain::Chat(text.into()))), "{text}");
             assert!(parse(text, false).is_err(), "{text}");
             assert!(parse(&format!("/{text}"), true).is_err(), "{text}");

@@ -63,7 +63,8 @@ pub fn entry(entry: &Entry, zone: &TimeZone) -> Vec<String> {
 pub fn connections(rows: &[ConnectionRow], zone: &TimeZone) -> Vec<String> {
     let mut lines = vec!["connections:".to_owned()];
     lines.extend(rows.iter().map(|row| {
-        let account = row.account.as_ref().map_or("-".to_owned(), |name| format!("@{}", text::harmless(name.as_str())));
+        let account =
+            row.account.as_ref().map_or("-".to_owned(), |name| format!("@{}", text::harmless(name.as_str())));
         let (state, since) = (panel::state_word(row.state), panel::since(row.since_ms, zone));
         format!("    {:>4}  {state:<12}  {account}  {}  since {since}", row.row, text::harmless(&row.address))
     }));

@@ -5,7 +5,8 @@
 //! Invariants: an entry is written once; a password is in no output and no `Debug`; nothing but facts from the relay goes to
 //! standard output.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use mechat_certs::TrustError;
@@ -92,6 +93,15 @@ struct Channel {
     written: Seq,
 }
 
+/// Why nothing more is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// The input ended.
+    Input,
+    /// The user said so, and shall not wait.
+    Quit,
+}
+
 /// The plain client.
 #[derive(Debug)]
 pub struct Session {
@@ -107,8 +117,9 @@ pub struct Session {
     question: Option<Question>,
     waiting: Option<Waiting>,
     held: Option<String>,
-    unacknowledged: BTreeSet<Nonce>,
-    ended: bool,
+    /// Messages whose entry has not come back, and whether they were acknowledged.
+    unsettled: BTreeMap<Nonce, bool>,
+    ended: Option<End>,
 }
 
 type Outputs = Vec<Output>;
@@ -137,20 +148,24 @@ impl Session {
             question: None,
             waiting: None,
             held: None,
-            unacknowledged: BTreeSet::new(),
-            ended: false,
+            unsettled: BTreeMap::new(),
+            ended: None,
         }
     }
 
-    /// Whether nothing more will be typed: from then on a deadline runs.
-    pub const fn has_ended(&self) -> bool {
-        self.ended
+    /// Once nothing more is read: how long what is pending may take.
+    pub const fn end_limit(&self) -> Option<Duration> {
+        match self.ended {
+            None => None,
+            Some(End::Input) => Some(Duration::from_secs(5)),
+            Some(End::Quit) => Some(Duration::from_millis(600)),
+        }
     }
 
     /// What should be read next.
     pub const fn wants(&self) -> Wants {
         match (&self.question, &self.held) {
-            _ if self.ended => Wants::Nothing,
+            _ if self.ended.is_some() => Wants::Nothing,
             (Some(Question::Password { .. }), _) => Wants::Secret,
             (Some(Question::Trust(_)), _) | (None, None) => Wants::Line,
             (None, Some(_)) => Wants::Nothing,
@@ -167,18 +182,20 @@ impl Session {
             Input::Deadline => self.deadline(),
         };
         outputs.extend(self.run_held(nonce));
-        if self.ended && self.is_settled() && !outputs.iter().any(|output| matches!(output, Output::Exit(_))) {
+        if self.ended.is_some() && self.is_settled() && !outputs.iter().any(|output| matches!(output, Output::Exit(_)))
+        {
             outputs.push(Output::Exit(0));
         }
         outputs
     }
 
     fn is_settled(&self) -> bool {
-        self.held.is_none() && self.waiting.is_none() && self.unacknowledged.is_empty()
+        let waits = self.held.is_some() || self.waiting.is_some();
+        self.unsettled.is_empty() && (!waits || self.ended == Some(End::Quit))
     }
 
     fn end(&mut self) -> Outputs {
-        self.ended = true;
+        self.ended = self.ended.or(Some(End::Input));
         match self.question.take() {
             Some(Question::Trust(_)) => vec![error("the certificate was not accepted"), Output::Exit(1)],
             Some(Question::Password { .. }) => vec![error("the password is missing"), Output::Exit(1)],
@@ -187,7 +204,10 @@ impl Session {
     }
 
     fn deadline(&mut self) -> Outputs {
-        let pending = self.unacknowledged.len();
+        let pending = self.unsettled.values().filter(|acknowledged| !**acknowledged).count();
+        if pending == 0 && self.waiting.is_none() && self.held.is_none() {
+            return vec![Output::Exit(0)];
+        }
         let words = if pending > 0 {
             format!("{pending} of the messages were not acknowledged in time")
         } else {
@@ -237,7 +257,8 @@ impl Session {
             Ok(Some(Plain::Chat(_))) if self.me.is_some() => free,
             Ok(Some(Plain::Help) | None) => free,
             // Whether it is a command may depend on the answer that is still to come.
-            Ok(Some(_)) | Err(_) => free && online,
+            // So may what it lists depend on what was said before.
+            Ok(Some(_)) | Err(_) => free && online && self.unsettled.is_empty(),
         };
         if !runs {
             self.held = Some(line);
@@ -268,8 +289,14 @@ impl Session {
             Plain::History(wanted) => self.history(wanted),
             Plain::Connections => self.ask(Waiting::Connections, Command::ListConnections),
             Plain::Help => help(),
-            Plain::Quit => vec![Output::Exit(0)],
+            Plain::Quit => self.quit(),
         }
+    }
+
+    /// What was said goes out if it can; nothing is waited for that cannot come.
+    fn quit(&mut self) -> Outputs {
+        self.ended = Some(End::Quit);
+        if self.unsettled.is_empty() || self.link_is_up { Vec::new() } else { self.deadline() }
     }
 
     fn ask(&mut self, waiting: Waiting, command: Command) -> Outputs {
@@ -311,7 +338,7 @@ impl Session {
         };
         match Content::text(text) {
             Ok(content) => {
-                self.unacknowledged.insert(nonce);
+                self.unsettled.insert(nonce, false);
                 vec![Output::Client(Command::Say { channel, nonce, content, in_reply_to: None })]
             }
             Err(broken) => vec![error(broken.rule)],
@@ -444,7 +471,9 @@ impl Session {
         match (request, reply.code, waited) {
             (_, ErrorCode::InvalidCredentials, _) => vec![error("the name or the password is wrong")],
             (_, ErrorCode::NoSuchChannel, Some(Waiting::Join(name))) => {
-                vec![error(format!("no channel #{name}; list channels shows what there is, create {name} makes it"))]
+                vec![error(format!(
+                    "no channel #{name}; list channels shows what there is, create {name} makes it"
+                ))]
             }
             (_, ErrorCode::Unauthenticated, _) => vec![error("not signed in; login NAME, or new NAME")],
             _ => vec![error(&reply.message)],
@@ -494,6 +523,9 @@ impl Session {
     fn appended(&mut self, id: ChannelId, entries: &[Entry], live: bool) -> Outputs {
         let Some(channel) = self.channels.get_mut(&id) else { return Vec::new() };
         let mut outputs = Vec::new();
+        for nonce in entries.iter().filter_map(|entry| entry.nonce) {
+            self.unsettled.remove(&nonce);
+        }
         for entry in entries.iter().filter(|entry| entry.seq > channel.written) {
             let told = match entry.body {
                 Body::Message { .. } => true,
@@ -528,11 +560,15 @@ impl Session {
         *messages = page;
         if let (true, Some(seq)) = (more && messages.len() < *wanted, oldest) {
             *first = Some(seq);
-            return vec![Output::Client(Command::ReadHistory { channel: id, range: HistoryRange::Before { seq } })];
+            return vec![Output::Client(Command::ReadHistory {
+                channel: id,
+                range: HistoryRange::Before { seq },
+            })];
         }
         let surplus = messages.len().saturating_sub(*wanted);
         let zone = &self.zone;
-        let lines = messages.iter().skip(surplus).flat_map(|entry| format::entry(entry, zone)).map(Output::Out);
+        let lines =
+            messages.iter().skip(surplus).flat_map(|entry| format::entry(entry, zone)).map(Output::Out);
         let outputs = lines.collect();
         self.waiting = None;
         outputs
@@ -541,18 +577,26 @@ impl Session {
     fn reset(&mut self, id: ChannelId) -> Outputs {
         let Some(channel) = self.channels.get_mut(&id) else { return Vec::new() };
         channel.written = Seq::ZERO;
-        vec![state(format!("the relay restored #{} from an earlier state; its messages are read anew", channel.name))]
+        vec![state(format!(
+            "the relay restored #{} from an earlier state; its messages are read anew",
+            channel.name
+        ))]
     }
 
     fn outbox(&mut self, nonce: Nonce, state: OutboxState) -> Outputs {
         match state {
             OutboxState::Pending(_) => Vec::new(),
-            OutboxState::Acked { .. } => {
-                self.unacknowledged.remove(&nonce);
+            OutboxState::Acked { position, .. } => {
+                let written = self.channels.get(&position.channel).map(|channel| channel.written);
+                // Its entry has come already, or never will.
+                if written.is_none_or(|written| written >= position.seq) {
+                    self.unsettled.remove(&nonce);
+                }
+                self.unsettled.entry(nonce).and_modify(|acknowledged| *acknowledged = true);
                 Vec::new()
             }
             OutboxState::Failed(reply) => {
-                self.unacknowledged.remove(&nonce);
+                self.unsettled.remove(&nonce);
                 vec![error(format!("not sent: {}", reply.message))]
             }
         }
@@ -560,8 +604,10 @@ impl Session {
 }
 
 fn help() -> Outputs {
-    let line = |(name, arguments): &(&str, &str)| Output::Err(format!("  {name} {arguments}").trim_end().to_owned());
-    let mut outputs = vec![Output::Err("commands, with or without a slash; other text is said in the channel:".to_owned())];
+    let line =
+        |(name, arguments): &(&str, &str)| Output::Err(format!("  {name} {arguments}").trim_end().to_owned());
+    let mut outputs =
+        vec![Output::Err("commands, with or without a slash; other text is said in the channel:".to_owned())];
     outputs.extend(USAGE.iter().map(line));
     outputs
 }

@@ -21,8 +21,8 @@ use crate::app::{self, Signals};
 use crate::cli::Wanted;
 use crate::model::Target;
 
-/// How long what is pending may take once nothing more will be typed.
-const END_LIMIT: Duration = Duration::from_secs(5);
+/// How long a relay in this process may take to drain.
+const DRAIN_LIMIT: Duration = Duration::from_secs(5);
 /// How long the client may take to say goodbye.
 const GOODBYE_LIMIT: Duration = Duration::from_millis(400);
 /// Bytes of one typed line at most.
@@ -51,14 +51,17 @@ async fn serve(wanted: Wanted) -> anyhow::Result<u8> {
         }
         (None, Some(target)) => target,
         (None, None) => {
-            write_line(&mut io::stderr(), "error: --plain needs a relay: --relay HOST[:PORT], an invite link, or host");
+            write_line(
+                &mut io::stderr(),
+                "error: --plain needs a relay: --relay HOST[:PORT], an invite link, or host",
+            );
             return Ok(2);
         }
     };
     let client = app::start_client(&target, &wanted.places);
     let code = converse(client, Session::new(target, TimeZone::system())).await;
     if let Some(relay) = relay {
-        let _ = tokio::time::timeout(END_LIMIT, relay.shutdown()).await;
+        let _ = tokio::time::timeout(DRAIN_LIMIT, relay.shutdown()).await;
     }
     code
 }
@@ -97,8 +100,8 @@ async fn converse(
                 Output::Exit(code) => return Ok(goodbye(client, events, code).await),
             }
         }
-        if session.has_ended() && deadline.is_none() {
-            deadline = Some(tokio::time::Instant::now() + END_LIMIT);
+        if let (Some(limit), None) = (session.end_limit(), deadline) {
+            deadline = Some(tokio::time::Instant::now() + limit);
         }
     }
 }
@@ -220,9 +223,7 @@ fn read_unseen() -> Option<SecretString> {
             b'\r' | b'\n' => break true,
             // Ctrl-C and Ctrl-D.
             3 | 4 => break false,
-            8 | 127 => {
-                while typed.pop().is_some_and(|byte: u8| (0x80..0xc0).contains(&byte)) {}
-            }
+            8 | 127 => while typed.pop().is_some_and(|byte: u8| (0x80..0xc0).contains(&byte)) {},
             // Ctrl-U.
             21 => typed.clear(),
             byte if typed.len() < typed.capacity() => typed.push(byte),

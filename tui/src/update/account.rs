@@ -143,7 +143,10 @@ pub fn refused(model: &mut Model, request: RequestKind, error: &ErrorReply) -> V
         }
         RequestKind::CreateChannel if error.code == ErrorCode::ChannelExists => {
             let name = model.wanted.take().map_or_else(String::new, |name| format!(" #{name}"));
-            model.complain(format!("a channel{name} exists already; /join{} joins it", name.replace(" #", " ")));
+            model.complain(format!(
+                "a channel{name} exists already; /join{} joins it",
+                name.replace(" #", " ")
+            ));
         }
         _ => model.complain(error.message.clone()),
     }
@@ -154,7 +157,9 @@ fn join_refused(model: &mut Model, error: &ErrorReply) {
     let name = model.wanted.take();
     match (error.code, name) {
         (ErrorCode::NoSuchChannel, Some(name)) => {
-            model.complain(format!("no channel #{name}; /list channels shows what there is, /create {name} makes it"));
+            model.complain(format!(
+                "no channel #{name}; /list channels shows what there is, /create {name} makes it"
+            ));
         }
         _ => model.complain(error.message.clone()),
     }
@@ -189,7 +194,9 @@ fn sign_in_refused(model: &mut Model, error: &ErrorReply) {
             form.password.clear();
             form.refuse(Field::Password, "the name or the password is wrong; try again");
         }
-        (_, ErrorCode::InvalidName | ErrorCode::NameTooSimilar) => form.refuse(Field::Name, error.message.clone()),
+        (_, ErrorCode::InvalidName | ErrorCode::NameTooSimilar) => {
+            form.refuse(Field::Name, error.message.clone())
+        }
         _ => {
             let last = form.fields().last().copied().unwrap_or(Field::Password);
             let wait = error.retry_after_ms.map(|ms| format!(" (wait {} s)", ms.div_ceil(1_000)));

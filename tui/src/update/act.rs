@@ -5,7 +5,7 @@ use crossterm::event::{KeyCode, KeyEvent};
 use super::{Effect, channels, compose, keys, quit, scroll, slash, start};
 use crate::action::ActionId as Id;
 use crate::model::overlay::Panel;
-use crate::model::{LineEdit, Model, Overlay, Screen};
+use crate::model::{Channel, LineEdit, Model, Overlay, Screen, Sending};
 use crate::view::layout;
 
 /// Performs the action of a key.
@@ -28,7 +28,7 @@ pub fn perform(model: &mut Model, id: Id, key: KeyEvent) -> Vec<Effect> {
         Id::Redraw => vec![Effect::Redraw],
         Id::Suspend => vec![Effect::Suspend],
         Id::Interrupt => interrupt(model),
-        Id::Quit => quit(),
+        Id::Quit => leave(model),
         Id::Join
         | Id::Create
         | Id::Leave
@@ -121,6 +121,19 @@ fn toggle_participants(model: &mut Model) -> Vec<Effect> {
     if !shown && layout::is_narrow(model.size) {
         model.panes.channels = Some(false);
     }
+    Vec::new()
+}
+
+/// Quits, unless something that was said would be lost with it: that is told first.
+pub fn leave(model: &mut Model) -> Vec<Effect> {
+    let waiting = |channel: &Channel| channel.outbox.iter().filter(|message| message.sending == Sending::Pending).count();
+    let waiting: usize = model.channels.iter().map(waiting).sum();
+    if waiting == 0 || model.quit_asked {
+        return quit();
+    }
+    model.quit_asked = true;
+    let what = if waiting == 1 { "1 message is".to_owned() } else { format!("{waiting} messages are") };
+    model.complain(format!("{what} not sent yet; Ctrl-Q now quits without"));
     Vec::new()
 }
 

@@ -54,8 +54,7 @@ pub fn join_or_show(model: &mut Model, name: ChannelName) -> Vec<Effect> {
 
 /// All channels one may know of. Those that were left elsewhere go.
 pub fn listed(model: &mut Model, known: Vec<ChannelInfo>) -> Vec<Effect> {
-    let left: Vec<ChannelId> =
-        known.iter().filter(|info| !info.joined).map(|info| info.channel).collect();
+    let left: Vec<ChannelId> = known.iter().filter(|info| !info.joined).map(|info| info.channel).collect();
     model.known = known;
     let mut effects: Vec<Effect> = left.into_iter().flat_map(|channel| self::left(model, channel)).collect();
     if std::mem::take(&mut model.fresh_account) && model.channels.is_empty() && model.wanted.is_none() {

@@ -13,7 +13,7 @@ pub fn key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
     }
     let in_chat = matches!(model.screen, Screen::Chat) && model.overlay.is_none() && !trust_is_shown(model);
     let found = action::by_key(&key, in_chat, !model.composer.is_empty());
-    if found != Some(action::ActionId::Interrupt) {
+    if !matches!(found, Some(action::ActionId::Interrupt | action::ActionId::Quit)) {
         model.quit_asked = false;
     }
     if let Some(id) = found {

@@ -46,7 +46,9 @@ fn up(model: &mut Model, fingerprint: mechat_protocol::Fingerprint) -> Vec<Effec
     model.fingerprint = Some(fingerprint);
     model.trust = None;
     let Some(target) = &model.target else { return Vec::new() };
-    if model.hosting.is_some() || model.relays.relays.first().is_some_and(|first| first.address == target.address) {
+    if model.hosting.is_some()
+        || model.relays.relays.first().is_some_and(|first| first.address == target.address)
+    {
         return Vec::new();
     }
     model.relays.used(&target.address, None);

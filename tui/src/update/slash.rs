@@ -4,7 +4,7 @@ use mechat_client::Command;
 use mechat_protocol::request::ChannelKind;
 use mechat_protocol::{ChannelId, ChannelName};
 
-use super::{Effect, act, channels, compose, quit, scroll, start};
+use super::{Effect, act, channels, compose, scroll, start};
 use crate::action::{self, ActionId as Id};
 use crate::model::overlay::Panel;
 use crate::model::{Link, Model, Overlay, Sending};
@@ -47,7 +47,7 @@ pub fn run(model: &mut Model, id: Id, arguments: &str) -> Vec<Effect> {
         Id::Logout => vec![Effect::Client(Command::Logout)],
         Id::Help => act::open_help(model),
         Id::ConnectNow => start::connect_now(model),
-        Id::Quit => quit(),
+        Id::Quit => act::leave(model),
         // Those without a command never come from one.
         _ => Vec::new(),
     }
@@ -61,7 +61,10 @@ fn with_name(
 ) -> Vec<Effect> {
     if arguments.is_empty() {
         let action = action::ACTIONS.iter().find(|action| action.id == id);
-        model.complain(format!("a name is missing: {}", action.map(action::Action::slash_text).unwrap_or_default()));
+        model.complain(format!(
+            "a name is missing: {}",
+            action.map(action::Action::slash_text).unwrap_or_default()
+        ));
         return Vec::new();
     }
     match ChannelName::new(arguments) {

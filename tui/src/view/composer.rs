@@ -67,7 +67,8 @@ pub fn composer(model: &Model, area: Rect, active: bool, frame: &mut Frame<'_>) 
     let rows = drawn.rows.iter().enumerate().skip(first).take(height).map(|(number, row)| {
         let prompt = if number == 0 { Span::styled("› ", accent) } else { Span::raw("  ") };
         if model.composer.is_empty() {
-            let hint = text::clip(hint(model), usize::from(area.width.saturating_sub(PROMPT_WIDTH))).into_owned();
+            let hint =
+                text::clip(hint(model), usize::from(area.width.saturating_sub(PROMPT_WIDTH))).into_owned();
             return Line::from(vec![prompt, Span::styled(hint, quiet)]);
         }
         Line::from(vec![prompt, Span::raw(row.clone())])

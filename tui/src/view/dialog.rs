@@ -13,12 +13,8 @@ use crate::theme::Role;
 pub fn dialog(model: &Model, frame: &mut Frame<'_>, title: &str, width: u16, lines: Vec<Line<'_>>) -> Rect {
     let height = u16::try_from(lines.len()).unwrap_or(u16::MAX);
     let inside = area(frame.area(), width, height);
-    let outside = Rect {
-        x: inside.x - 2,
-        y: inside.y - 1,
-        width: inside.width + 4,
-        height: inside.height + 2,
-    };
+    let outside =
+        Rect { x: inside.x - 2, y: inside.y - 1, width: inside.width + 4, height: inside.height + 2 };
     Clear.render(outside, frame.buffer_mut());
     let block = Block::bordered()
         .border_type(ratatui::widgets::BorderType::Rounded)

@@ -91,7 +91,10 @@ fn foot(model: &Model, form: &Form, button: &str) -> Vec<Line<'static>> {
         let words = "one moment: your password is being worked on, here and not at the relay …";
         let room = dialog::room(model, WIDTH);
         let style = model.theme.style(Role::Waiting);
-        return text::wrap(words, room, room).into_iter().map(|piece| Line::styled(piece.to_owned(), style)).collect();
+        return text::wrap(words, room, room)
+            .into_iter()
+            .map(|piece| Line::styled(piece.to_owned(), style))
+            .collect();
     }
     let accent = model.theme.style(Role::Accent);
     let quiet = model.theme.style(Role::Quiet);

@@ -51,10 +51,7 @@ pub fn view(model: &Model, frame: &mut Frame<'_>) {
 
 fn too_small(model: &Model, frame: &mut Frame<'_>, area: Rect) {
     let (columns, rows) = layout::SIZE_MIN;
-    let text = format!(
-        "terminal too small: {columns}×{rows} needed, this is {}×{}",
-        area.width, area.height
-    );
+    let text = format!("terminal too small: {columns}×{rows} needed, this is {}×{}", area.width, area.height);
     let lines = crate::text::wrap(&text, usize::from(area.width), usize::from(area.width));
     let lines = lines.into_iter().map(|line| Line::styled(line.to_owned(), model.theme.style(Role::Strong)));
     paint(frame, area, lines);

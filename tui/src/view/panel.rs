@@ -112,7 +112,11 @@ fn channels(model: &Model) -> Vec<String> {
     }
     let line = |info: &mechat_protocol::reply::ChannelInfo| {
         let joined = if model.channel(info.channel).is_some() { "joined" } else { "      " };
-        let people = if info.members == 1 { "1 participant".to_owned() } else { format!("{} participants", info.members) };
+        let people = if info.members == 1 {
+            "1 participant".to_owned()
+        } else {
+            format!("{} participants", info.members)
+        };
         let (name, host) = (text::harmless(info.name.as_str()), text::harmless(info.host.as_str()));
         format!("{joined}  #{name}, {people}, host @{host}")
     };
@@ -147,7 +151,9 @@ fn invite(model: &Model, room: usize) -> Vec<Line<'static>> {
     let mut lines = wrapped(vec!["Others join in one step with this link:".to_owned(), String::new()], room);
     let link = invite.to_string();
     let accent = model.theme.style(Role::Accent);
-    lines.extend(text::wrap(&link, room, room).into_iter().map(|piece| Line::styled(piece.to_owned(), accent)));
+    lines.extend(
+        text::wrap(&link, room, room).into_iter().map(|piece| Line::styled(piece.to_owned(), accent)),
+    );
     lines.push(Line::raw(""));
     lines.extend(wrapped(vec![format!("mechat-tui '{link}'")], room));
     if invite.address.is_loopback() {

@@ -68,7 +68,11 @@ pub fn picker(model: &Model, picker: &Picker, frame: &mut Frame<'_>) {
     let quiet = model.theme.style(Role::Quiet);
     let mut lines = Vec::new();
     if saved.is_empty() {
-        lines.extend(wrapped(model, "No relay yet. Type the address of one, or paste an invite link.", Role::Text));
+        lines.extend(wrapped(
+            model,
+            "No relay yet. Type the address of one, or paste an invite link.",
+            Role::Text,
+        ));
         lines.extend(wrapped(model, "`mechat-tui host` runs a relay of your own.", Role::Quiet));
     } else {
         lines.push(Line::styled("Relays, the last used first", quiet));
@@ -76,7 +80,8 @@ pub fn picker(model: &Model, picker: &Picker, frame: &mut Frame<'_>) {
         let shown = usize::from(model.size.1).saturating_sub(11).max(1);
         let first = picker.selected.min(saved.len() - 1).saturating_sub(shown - 1);
         for (row, relay) in saved.iter().enumerate().skip(first).take(shown) {
-            let account = relay.account.as_ref().map(|name| format!("  as @{}", text::harmless(name.as_str())));
+            let account =
+                relay.account.as_ref().map(|name| format!("  as @{}", text::harmless(name.as_str())));
             let words = format!("{}. {}{}", row + 1, relay.address, account.unwrap_or_default());
             lines.push(choice(model, &words, row == picker.selected, room));
         }
@@ -113,12 +118,19 @@ fn choice(model: &Model, words: &str, selected: bool, room: usize) -> Line<'stat
 
 /// No connection yet: what is tried, why it failed, when next.
 pub fn connecting(model: &Model, frame: &mut Frame<'_>) {
-    let address = model.target.as_ref().map_or_else(|| "the relay".to_owned(), |target| target.address.to_string());
+    let address =
+        model.target.as_ref().map_or_else(|| "the relay".to_owned(), |target| target.address.to_string());
     let (head, role) = match &model.link {
-        Link::Connecting { .. } if model.target.is_none() => ("Starting the relay…".to_owned(), Role::Waiting),
+        Link::Connecting { .. } if model.target.is_none() => {
+            ("Starting the relay…".to_owned(), Role::Waiting)
+        }
         Link::Connecting { attempt: 0 | 1 } => (format!("Connecting to {address} …"), Role::Waiting),
-        Link::Connecting { attempt } => (format!("Connecting to {address}, attempt {attempt} …"), Role::Waiting),
-        Link::Up if model.welcome.is_none() => (format!("Connected to {address}; waiting for its hello …"), Role::Waiting),
+        Link::Connecting { attempt } => {
+            (format!("Connecting to {address}, attempt {attempt} …"), Role::Waiting)
+        }
+        Link::Up if model.welcome.is_none() => {
+            (format!("Connected to {address}; waiting for its hello …"), Role::Waiting)
+        }
         Link::Up => (format!("Connected to {address}; signing in …"), Role::Waiting),
         Link::Down { .. } => (format!("Not connected to {address}"), Role::Error),
         Link::Untrusted => (format!("{address} is not trusted"), Role::Error),
@@ -133,9 +145,15 @@ pub fn connecting(model: &Model, frame: &mut Frame<'_>) {
         Link::Down { retry_at, attempt, .. } => {
             let seconds = seconds_until(*retry_at, model.now.steady);
             let tries = if *attempt == 1 { "1 try".to_owned() } else { format!("{attempt} tries") };
-            lines.extend(wrapped(model, &format!("Next try in {seconds} s (after {tries}); it goes on by itself."), Role::Quiet));
+            lines.extend(wrapped(
+                model,
+                &format!("Next try in {seconds} s (after {tries}); it goes on by itself."),
+                Role::Quiet,
+            ));
         }
-        Link::Failed { .. } => lines.extend(wrapped(model, "It will not be tried again by itself.", Role::Quiet)),
+        Link::Failed { .. } => {
+            lines.extend(wrapped(model, "It will not be tried again by itself.", Role::Quiet))
+        }
         _ => {}
     }
     lines.extend(notice_lines(model));

@@ -51,7 +51,9 @@ pub fn status(model: &Model, area: Rect, frame: &mut Frame<'_>) {
         parts.push(target.address.to_string());
     }
     if matches!(model.screen, Screen::Chat) {
-        parts.extend(model.current().map(|channel| format!("#{}", text::harmless(channel.info.name.as_str()))));
+        parts.extend(
+            model.current().map(|channel| format!("#{}", text::harmless(channel.info.name.as_str()))),
+        );
         match model.unread_elsewhere() {
             0 => {}
             unread => parts.push(format!("{unread} unread elsewhere")),

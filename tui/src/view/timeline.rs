@@ -90,7 +90,8 @@ fn entry_lines(model: &Model, entry: &Entry, width: usize, lines: &mut Vec<Line<
     let sender = text::harmless(entry.sender.as_str()).into_owned();
     let quiet = model.theme.style(Role::Quiet);
     let system = |words: &str| {
-        let words = text::clip(&format!("@{sender} {words}"), width.saturating_sub(text::width(&time))).into_owned();
+        let words =
+            text::clip(&format!("@{sender} {words}"), width.saturating_sub(text::width(&time))).into_owned();
         Line::from(vec![Span::styled(time.clone(), quiet), Span::styled(words, quiet)])
     };
     match &entry.body {
@@ -121,7 +122,9 @@ fn outgoing_lines(model: &Model, message: &Outgoing, width: usize, lines: &mut V
         let safe = text::harmless(&words);
         let room = width.saturating_sub(2).max(1);
         let style = model.theme.style(Role::Error);
-        lines.extend(text::wrap(&safe, room, room).into_iter().map(|piece| Line::styled(format!("  {piece}"), style)));
+        lines.extend(
+            text::wrap(&safe, room, room).into_iter().map(|piece| Line::styled(format!("  {piece}"), style)),
+        );
     }
 }
 

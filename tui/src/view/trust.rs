@@ -74,7 +74,8 @@ fn fingerprint(model: &Model, fingerprint: Fingerprint, role: Role) -> Vec<Line<
 }
 
 fn unknown(model: &Model, address: &str, seen: Fingerprint) -> Question {
-    let mut lines = words(model, &format!("{address} is new here. Its certificate has the fingerprint"), Role::Text);
+    let mut lines =
+        words(model, &format!("{address} is new here. Its certificate has the fingerprint"), Role::Text);
     lines.extend(fingerprint(model, seen, Role::Strong));
     lines.extend(words(
         model,
@@ -88,7 +89,8 @@ fn unknown(model: &Model, address: &str, seen: Fingerprint) -> Question {
 }
 
 fn changed(model: &Model, address: &str, pinned: Fingerprint, seen: Fingerprint) -> Question {
-    let mut lines = words(model, &format!("STOP: {address} shows another certificate than before."), Role::Error);
+    let mut lines =
+        words(model, &format!("STOP: {address} shows another certificate than before."), Role::Error);
     lines.extend(words(model, "trusted until now:", Role::Text));
     lines.extend(fingerprint(model, pinned, Role::Strong));
     lines.extend(words(model, "shown now:", Role::Error));
@@ -105,7 +107,8 @@ fn changed(model: &Model, address: &str, pinned: Fingerprint, seen: Fingerprint)
 }
 
 fn not_as_invited(model: &Model, address: &str, expected: Fingerprint, seen: Fingerprint) -> Question {
-    let mut lines = words(model, &format!("STOP: {address} is not the relay that the link names."), Role::Error);
+    let mut lines =
+        words(model, &format!("STOP: {address} is not the relay that the link names."), Role::Error);
     lines.extend(words(model, "the link says:", Role::Text));
     lines.extend(fingerprint(model, expected, Role::Strong));
     lines.extend(words(model, "shown now:", Role::Error));

@@ -11,8 +11,8 @@ use mechat_protocol::reply::{ChannelInfo, Durability, Limits, Participant, Prese
 use mechat_protocol::request::ChannelKind;
 use mechat_protocol::secret::Token;
 use mechat_protocol::{
-    AccountName, Body, ChannelId, ChannelName, Content, Entry, Epoch, Fingerprint, Nonce, RequestId, Seq, SessionId,
-    UnixMillis,
+    AccountName, Body, ChannelId, ChannelName, Content, Entry, Epoch, Fingerprint, Nonce, RequestId, Seq,
+    SessionId, UnixMillis,
 };
 use mechat_tui::model::{Model, Moment, RelayBook, Setup, Target};
 use mechat_tui::theme::Theme;
@@ -143,7 +143,8 @@ impl Stage {
     /// Connected, not signed in.
     pub fn at_menu(size: (u16, u16)) -> Self {
         let mut stage = Self::new(size);
-        let target = Target::from("chat.example.org".parse::<mechat_protocol::RelayAddress>().expect("address"));
+        let target =
+            Target::from("chat.example.org".parse::<mechat_protocol::RelayAddress>().expect("address"));
         stage.effects = update::begin(&mut stage.model, target);
         stage.client(ClientEvent::Link(Link::Up { fingerprint: fingerprint(1) }));
         stage.client(ClientEvent::Welcome(welcome()));
@@ -178,7 +179,12 @@ impl Stage {
         });
         stage.client(ClientEvent::Participants {
             channel: Some(ChannelId(1)),
-            participants: vec![person("alexey", true), person("misha", true), person("polina", false), person("vera", true)],
+            participants: vec![
+                person("alexey", true),
+                person("misha", true),
+                person("polina", false),
+                person("vera", true),
+            ],
         });
         stage.effects.clear();
         stage
@@ -282,8 +288,5 @@ impl Stage {
 
 /// One scene at every size.
 pub fn at_every_size(scene: impl Fn((u16, u16)) -> Stage) -> String {
-    SIZES
-        .iter()
-        .map(|size| format!("===== {}x{}\n{}", size.0, size.1, scene(*size).picture()))
-        .collect()
+    SIZES.iter().map(|size| format!("===== {}x{}\n{}", size.0, size.1, scene(*size).picture())).collect()
 }
