@@ -83,7 +83,8 @@ fn append(transaction: &Transaction<'_>, draft: &Draft<'_>) -> rusqlite::Result<
         return Ok(Written::Known(entry));
     }
     if !change_membership(transaction, draft)? {
-        return Ok(Written::Unchanged);
+        let there = exists(transaction, draft.channel)?;
+        return Ok(if there { Written::Unchanged } else { Written::NoSuchChannel });
     }
     let place = transaction
         .prepare_cached("UPDATE channels SET head = head + 1 WHERE id = ?1 RETURNING head, epoch")?
@@ -110,6 +111,10 @@ fn append(transaction: &Transaction<'_>, draft: &Draft<'_>) -> rusqlite::Result<
         nonce: draft.nonce,
         body: draft.body.clone(),
     }))
+}
+
+fn exists(connection: &Connection, channel: ChannelId) -> rusqlite::Result<bool> {
+    connection.prepare_cached("SELECT 1 FROM channels WHERE id = ?1")?.exists([signed(channel.0)])
 }
 
 /// Whether the entry is worth a place: a join of a member, or a leave of somebody else, is not.

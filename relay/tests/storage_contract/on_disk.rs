@@ -1,0 +1,148 @@
+//! What a database on disk promises besides: it outlives the process, fails whole, and reads while it writes.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use mechat_protocol::reply::Durability;
+use mechat_protocol::request::HistoryRange;
+use mechat_protocol::{AccountId, SessionId, UnixMillis};
+use mechat_relay::storage::{
+    Contents, LogPart, MemoryStorage, NewToken, Rotation, SqliteStorage, Storage, TokenHash, Written,
+};
+use uuid::Uuid;
+
+use crate::setting::{
+    AT, Person, all, append, channel, contents, join, make, name, new_seq, one, person, say, sqlite, text,
+};
+
+const SESSION: SessionId = SessionId(Uuid::from_u128(7));
+
+/// Everything that can be asked about what [`fill`] wrote.
+#[derive(Debug, PartialEq, Eq)]
+struct Seen {
+    contents: Contents,
+    log: LogPart,
+    credential: Vec<u8>,
+}
+
+/// Something of everything.
+async fn fill(storage: &dyn Storage) -> Seen {
+    let ann = person(storage, "Ann").await;
+    person(storage, "bob").await;
+    let Written::Channel(den, _) = one(storage, make("den", Some(&ann))).await else { panic!("made") };
+    all(storage, vec![say(den.id, &ann, 1), append(den.id, &ann, Some(2), text("世界"))]).await;
+    let expires = UnixMillis(AT.0 + 1_000);
+    let token = NewToken { hash: TokenHash::of(b"first"), account: ann.id, session: SESSION, expires };
+    storage.insert_token(token).await.expect("storage works");
+    rotate(storage, b"first", b"second").await;
+    see(storage).await
+}
+
+async fn see(storage: &dyn Storage) -> Seen {
+    let contents = contents(storage).await;
+    let channel = contents.channels[0].id;
+    let log = storage.read_log(channel, HistoryRange::Latest, 100).await.expect("storage works");
+    let credential = storage.credential("ann").await.expect("storage works").expect("found").record;
+    Seen { contents, log, credential }
+}
+
+async fn rotate(storage: &dyn Storage, old: &[u8], next: &[u8]) -> Rotation {
+    let expires = UnixMillis(AT.0 + 2_000);
+    storage.rotate_token(TokenHash::of(old), TokenHash::of(next), AT, expires).await.expect("storage works")
+}
+
+/// A storage that was opened again has everything, and goes on where it stopped.
+async fn has_all(path: &Path, seen: &Seen) {
+    let storage = SqliteStorage::open(path).expect("opens again");
+    assert_eq!(&see(&storage).await, seen);
+    let rotated = Rotation::Rotated { account: AccountId(1), session: SESSION };
+    assert_eq!(rotate(&storage, b"first", b"second").await, rotated, "the retry is known");
+    assert_eq!(rotate(&storage, b"second", b"third").await, rotated);
+    assert_eq!(rotate(&storage, b"first", b"second").await, Rotation::Replayed(SESSION));
+    let ann = Person { id: AccountId(1), name: name("Ann") };
+    let den = seen.contents.channels[0].id;
+    assert_eq!(one(&storage, say(den, &ann, 1)).await, Written::Known(seen.log.entries[1].clone()));
+    assert_eq!(new_seq(&one(&storage, say(den, &ann, 3)).await), seen.contents.channels[0].head.next());
+    assert_eq!(one(&storage, join(den, &ann)).await, Written::Unchanged, "the membership is known");
+}
+
+#[tokio::test]
+async fn everything_survives_a_restart() {
+    let (directory, storage) = sqlite();
+    let seen = fill(&storage).await;
+    storage.close().await.expect("closes");
+    has_all(&directory.path().join("mechat.db"), &seen).await;
+}
+
+#[tokio::test]
+async fn everything_that_was_committed_survives_a_kill() {
+    let (directory, storage) = sqlite();
+    let seen = fill(&storage).await;
+    // What a process leaves that is killed here: the files as they are, nothing closed or checkpointed.
+    let killed = tempfile::tempdir().expect("a directory");
+    for entry in std::fs::read_dir(directory.path()).expect("readable") {
+        let entry = entry.expect("an entry");
+        if !entry.file_name().to_string_lossy().ends_with("-shm") {
+            std::fs::copy(entry.path(), killed.path().join(entry.file_name())).expect("copied");
+        }
+    }
+    has_all(&killed.path().join("mechat.db"), &seen).await;
+    drop(storage);
+}
+
+#[tokio::test]
+async fn a_batch_that_fails_leaves_nothing() {
+    let (_directory, storage) = sqlite();
+    let ann = person(&storage, "ann").await;
+    let lobby = channel(&storage, "lobby").await;
+    one(&storage, say(lobby, &ann, 1)).await;
+    let before = contents(&storage).await;
+    // Nobody has this number, so that its entry breaks a rule of the schema in the middle of the batch.
+    let nobody = Person { id: AccountId(99), name: name("nobody") };
+    let batch = vec![
+        say(lobby, &ann, 2),
+        join(lobby, &ann),
+        make("den", Some(&ann)),
+        say(lobby, &nobody, 3),
+        say(lobby, &ann, 4),
+    ];
+    storage.commit(batch).await.expect_err("nobody says nothing");
+    assert_eq!(contents(&storage).await, before);
+    let log = storage.read_log(lobby, HistoryRange::Latest, 100).await.expect("storage works");
+    assert_eq!(log.entries.len(), 1);
+    assert_eq!(new_seq(&one(&storage, say(lobby, &ann, 2)).await), before.channels[0].head.next());
+}
+
+#[tokio::test]
+async fn reads_do_not_wait_for_a_write() {
+    let (directory, storage) = sqlite();
+    let storage = Arc::new(storage);
+    let ann = person(&*storage, "ann").await;
+    let lobby = channel(&*storage, "lobby").await;
+    one(&*storage, say(lobby, &ann, 1)).await;
+    // Somebody else holds the write lock, so that the commit below cannot end until it is given back.
+    let other = rusqlite::Connection::open(directory.path().join("mechat.db")).expect("opens");
+    other.execute_batch("BEGIN IMMEDIATE; UPDATE channels SET head = 99;").expect("locks");
+    let write = tokio::spawn({
+        let (storage, ann) = (Arc::clone(&storage), ann.clone());
+        async move { one(&*storage, say(lobby, &ann, 2)).await }
+    });
+    tokio::task::yield_now().await;
+    let log = storage.read_log(lobby, HistoryRange::Latest, 100).await.expect("reads");
+    assert_eq!(log.entries.len(), 1, "and see only what is committed");
+    assert_eq!(contents(&*storage).await.channels[0].head, log.entries[0].seq);
+    storage.credential("ann").await.expect("reads").expect("found");
+    storage.name_state(&name("bob").key()).await.expect("reads");
+    assert!(!write.is_finished(), "the write was under way all the time");
+    other.execute_batch("ROLLBACK").expect("unlocks");
+    assert_eq!(new_seq(&write.await.expect("ends")), log.entries[0].seq.next());
+}
+
+#[tokio::test]
+async fn each_says_what_it_promises() {
+    let (_directory, sqlite) = sqlite();
+    assert_eq!((sqlite.name(), sqlite.durability()), ("sqlite", Durability::Fsync));
+    let memory = MemoryStorage::default();
+    assert_eq!((memory.name(), memory.durability()), ("memory", Durability::BestEffort));
+    memory.close().await.expect("closes");
+}
