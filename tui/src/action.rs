@@ -106,6 +106,7 @@ const fn shift(code: KeyCode) -> Chord {
     Chord { modifiers: KeyModifiers::SHIFT, code }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "the table's column is optional")]
 const fn slash(name: &'static str, aliases: &'static [&'static str], usage: &'static str) -> Option<Slash> {
     Some(Slash { name, aliases, usage })
 }

@@ -91,7 +91,8 @@ pub fn main() -> ExitCode {
         }
     };
     let plain = cli.common.plain;
-    if !plain && !(std::io::stdout().is_terminal() && std::io::stdin().is_terminal()) {
+    let terminal = std::io::stdout().is_terminal() && std::io::stdin().is_terminal();
+    if !plain && !terminal {
         say("error: the full screen needs a terminal for input and output; use --plain in pipes and scripts");
         return ExitCode::from(2);
     }

@@ -117,10 +117,11 @@ fn relay_says(stage: &mut Stage, dice: &mut Dice, seqs: &mut [u64; 4]) {
             let state = OutboxState::Pending(Content::text("mine").expect("a text"));
             stage.outbox(u128::from(dice.roll(4_000)), id, state)
         }
-        13 => {
-            let error = ErrorReply::new(None, ErrorCode::Forbidden, dice.pick(&TEXTS));
-            stage.outbox(u128::from(dice.roll(4_000)), id, OutboxState::Failed(error))
-        }
+        13 => stage.outbox(
+            u128::from(dice.roll(4_000)),
+            id,
+            OutboxState::Failed(ErrorReply::new(None, ErrorCode::Forbidden, dice.pick(&TEXTS))),
+        ),
         14 => {
             let request = dice.pick(&[
                 RequestKind::Register,
@@ -138,15 +139,19 @@ fn relay_says(stage: &mut Stage, dice: &mut Dice, seqs: &mut [u64; 4]) {
         15 => stage.client(ClientEvent::Link(Link::Untrusted(TrustError::Unknown { seen: fingerprint(3) }))),
         _ => {
             seqs[at] += 1;
-            let mut entry = match dice.roll(6) {
-                0 => entry(id, seqs[at], name, Body::Joined),
-                1 => entry(id, seqs[at], name, Body::Left),
-                _ => message(id, seqs[at], name, dice.pick(&TEXTS)),
-            };
-            entry.nonce = Some(nonce(u128::from(dice.roll(4_000))));
-            stage.live(entry)
+            somebody_acts(stage, dice, id, seqs[at], name)
         }
     };
+}
+
+fn somebody_acts<'a>(stage: &'a mut Stage, dice: &mut Dice, id: u64, seq: u64, name: &str) -> &'a mut Stage {
+    let mut entry = match dice.roll(6) {
+        0 => entry(id, seq, name, Body::Joined),
+        1 => entry(id, seq, name, Body::Left),
+        _ => message(id, seq, name, dice.pick(&TEXTS)),
+    };
+    entry.nonce = Some(nonce(u128::from(dice.roll(4_000))));
+    stage.live(entry)
 }
 
 fn check(stage: &Stage, seed: u64, step: u64) {

@@ -278,7 +278,11 @@ fn quit_lets_what_was_said_go_out_and_tells_what_could_not() {
     let mut plain = Plain::in_lobby();
     plain.down().line("bye").line("quit");
     assert_eq!(plain.exit, Some(1));
-    assert!(plain.err.iter().any(|line| line.contains("1 of the messages were not acknowledged")), "{:?}", plain.err);
+    assert!(
+        plain.err.iter().any(|line| line.contains("1 of the messages were not acknowledged")),
+        "{:?}",
+        plain.err
+    );
 }
 
 #[test]

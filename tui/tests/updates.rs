@@ -72,7 +72,7 @@ fn the_countdown_wakes_once_a_second_and_never_when_idle() {
     assert_eq!(wake, stage.model.now.steady + Duration::from_millis(300));
     stage.wait(Duration::from_millis(300));
     assert!(stage.shows("Next try in 2 s"), "{}", stage.picture());
-    stage.wait(Duration::from_millis(2_000));
+    stage.wait(Duration::from_secs(2));
     assert_eq!(update::wake_at(&stage.model), None);
     stage.take();
     stage.key(KeyCode::Enter);

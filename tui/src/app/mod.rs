@@ -11,6 +11,7 @@ pub mod terminal;
 pub mod tokens;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -28,7 +29,7 @@ use crate::model::{Hosting, Model, Moment, Screen as ModelScreen, Setup, Target}
 use crate::theme::Theme;
 use crate::update::{self, Effect, Event};
 use files::Places;
-use terminal::Screen;
+use terminal::{Panicked, Screen};
 use tokens::{Keyring, Request, Tokens};
 
 /// Keys that may wait; beyond that they wait in the terminal.
@@ -50,7 +51,7 @@ pub const AGENT: &str = concat!("mechat-tui/", env!("CARGO_PKG_VERSION"));
 /// Runs the full-screen client.
 pub fn run(wanted: Wanted, level: LevelFilter) -> anyhow::Result<ExitCode> {
     let started = Instant::now();
-    terminal::end_on_panic();
+    let panicked = Panicked::watch();
     let mut screen = Screen::take().context("the terminal cannot be used")?;
     let (relays, broken) = match files::load_relays(&wanted.places) {
         Ok(relays) => (relays, None),
@@ -72,7 +73,8 @@ pub fn run(wanted: Wanted, level: LevelFilter) -> anyhow::Result<ExitCode> {
     files::start_log(&wanted.places, level);
     let runtime = runtime(wanted.host.is_some())?;
     let outcome = runtime.block_on(async {
-        let mut app = App::new(model, screen, wanted.places, started, broken.is_some());
+        let mut app = App::new(model, screen, wanted.places, started, panicked);
+        app.keep_relays_file = broken.is_some();
         if let Some(options) = wanted.host {
             app.host(options);
         }
@@ -157,6 +159,7 @@ struct App {
     relay: Option<tokio::sync::oneshot::Receiver<Relay>>,
     tokens: Option<Tokens>,
     events: (mpsc::Sender<Event>, mpsc::Receiver<Event>),
+    panicked: Arc<Panicked>,
     quitting: bool,
 }
 
@@ -166,21 +169,23 @@ enum Woken {
     Client(Option<ClientEvent>),
     Own(Option<Event>),
     Signal,
+    Panic,
     Timer,
 }
 
 impl App {
-    fn new(model: Model, screen: Screen, places: Places, started: Instant, keep_relays_file: bool) -> Self {
+    fn new(model: Model, screen: Screen, places: Places, started: Instant, panicked: Arc<Panicked>) -> Self {
         Self {
             model,
             screen,
             places,
             started,
-            keep_relays_file,
+            keep_relays_file: false,
             client: None,
             relay: None,
             tokens: None,
             events: mpsc::channel(EVENTS_MAX),
+            panicked,
             quitting: false,
         }
     }
@@ -215,7 +220,7 @@ impl App {
                 let Some(next) = self.ready(&mut keys) else { break };
                 self.feed(next)?;
             }
-            if !self.quitting {
+            if !self.quitting && !self.panicked.happened() {
                 self.screen.draw(&mut self.model)?;
             }
         }
@@ -227,6 +232,7 @@ impl App {
             update::wake_at(&self.model).map(|at| tokio::time::Instant::from_std(self.started + at));
         tokio::select! {
             biased;
+            () = self.panicked.wait() => Woken::Panic,
             () = signals.next() => Woken::Signal,
             key = keys.recv() => Woken::Terminal(key),
             event = self.events.1.recv() => Woken::Own(event),
@@ -250,6 +256,7 @@ impl App {
     fn feed(&mut self, woken: Woken) -> anyhow::Result<()> {
         let event = match woken {
             Woken::Signal => Event::Terminate,
+            Woken::Panic => anyhow::bail!("a part of the program broke; the log has more"),
             Woken::Timer => Event::Timer,
             Woken::Own(Some(event)) => event,
             Woken::Client(Some(event)) => Event::Client(event),
@@ -278,7 +285,7 @@ impl App {
                 Effect::Client(command) => self.command(command),
                 Effect::LoadToken(address, account) => self.load_token(Request::Load(address, account)),
                 Effect::SaveToken(address, account, token) => {
-                    self.token(Request::Save(address, account, token))
+                    self.token(Request::Save(address, account, token));
                 }
                 Effect::ForgetToken(address, account) => self.token(Request::Forget(address, account)),
                 Effect::SaveRelays(relays) => self.save_relays(&relays),

@@ -4,6 +4,8 @@
 //! twice. Nothing else writes to the screen.
 
 use std::io::{self, BufWriter, Stdout, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossterm::event::{
     DisableBracketedPaste, DisableFocusChange, EnableBracketedPaste, EnableFocusChange,
@@ -16,6 +18,7 @@ use crossterm::terminal::{
 use crossterm::{cursor, execute, queue, terminal};
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
+use tokio::sync::Notify;
 
 use crate::model::Model;
 use crate::view;
@@ -126,13 +129,35 @@ pub fn restore() {
     let _ = out.flush();
 }
 
-/// A panic anywhere gives the terminal back, says what happened, and ends the program: a half-dead client would be worse.
-pub fn end_on_panic() {
-    let report = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |panic| {
-        restore();
-        tracing::error!("{panic}");
-        report(panic);
-        std::process::exit(101);
-    }));
+/// Whether any thread panicked: the program ends then, since a half-dead client would be worse than none.
+#[derive(Debug, Default)]
+pub struct Panicked {
+    happened: AtomicBool,
+    told: Notify,
+}
+
+impl Panicked {
+    /// From now on a panic anywhere gives the terminal back at once, says what happened, and tells whoever waits here.
+    pub fn watch() -> Arc<Self> {
+        let panicked = Arc::new(Self::default());
+        let (watched, report) = (Arc::clone(&panicked), std::panic::take_hook());
+        std::panic::set_hook(Box::new(move |panic| {
+            watched.happened.store(true, Ordering::SeqCst);
+            restore();
+            tracing::error!("{panic}");
+            report(panic);
+            watched.told.notify_one();
+        }));
+        panicked
+    }
+
+    /// Until one does.
+    pub async fn wait(&self) {
+        self.told.notified().await;
+    }
+
+    /// Whether one did: the terminal is not ours any more.
+    pub fn happened(&self) -> bool {
+        self.happened.load(Ordering::SeqCst)
+    }
 }

@@ -135,6 +135,7 @@ pub struct Panes {
 
 /// All state.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, not a state of one machine")]
 pub struct Model {
     /// Columns and rows of the terminal.
     pub size: (u16, u16),

@@ -12,17 +12,11 @@ use zeroize::Zeroize;
 pub const LINE_LEN_MAX: usize = 1_024;
 
 /// One line that is edited.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct LineEdit {
     text: String,
     cursor: usize,
     secret: bool,
-}
-
-impl Default for LineEdit {
-    fn default() -> Self {
-        Self { text: String::new(), cursor: 0, secret: false }
-    }
 }
 
 impl LineEdit {

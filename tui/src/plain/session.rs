@@ -182,7 +182,9 @@ impl Session {
             Input::Deadline => self.deadline(),
         };
         outputs.extend(self.run_held(nonce));
-        if self.ended.is_some() && self.is_settled() && !outputs.iter().any(|output| matches!(output, Output::Exit(_)))
+        if self.ended.is_some()
+            && self.is_settled()
+            && !outputs.iter().any(|output| matches!(output, Output::Exit(_)))
         {
             outputs.push(Output::Exit(0));
         }
@@ -369,7 +371,7 @@ impl Session {
                 let zone = self.zone.clone();
                 self.answer(&Waiting::Connections, || format::connections(&rows, &zone))
             }
-            ClientEvent::Joined(info) => self.joined(info),
+            ClientEvent::Joined(info) => self.joined(&info),
             ClientEvent::Left(channel) => self.left(channel),
             ClientEvent::Appended { channel, entries, live } => self.appended(channel, &entries, live),
             ClientEvent::History { channel, entries, more } => self.paged(channel, entries, more),
@@ -492,7 +494,7 @@ impl Session {
         self.answer(&Waiting::Channels, || format::sessions(known, &zone))
     }
 
-    fn joined(&mut self, info: ChannelInfo) -> Outputs {
+    fn joined(&mut self, info: &ChannelInfo) -> Outputs {
         let key = info.name.key().folded;
         let asked = matches!(&self.waiting, Some(Waiting::Join(name)) if name.key().folded == key);
         if asked {

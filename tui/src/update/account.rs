@@ -195,7 +195,7 @@ fn sign_in_refused(model: &mut Model, error: &ErrorReply) {
             form.refuse(Field::Password, "the name or the password is wrong; try again");
         }
         (_, ErrorCode::InvalidName | ErrorCode::NameTooSimilar) => {
-            form.refuse(Field::Name, error.message.clone())
+            form.refuse(Field::Name, error.message.clone());
         }
         _ => {
             let last = form.fields().last().copied().unwrap_or(Field::Password);

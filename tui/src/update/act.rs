@@ -126,7 +126,9 @@ fn toggle_participants(model: &mut Model) -> Vec<Effect> {
 
 /// Quits, unless something that was said would be lost with it: that is told first.
 pub fn leave(model: &mut Model) -> Vec<Effect> {
-    let waiting = |channel: &Channel| channel.outbox.iter().filter(|message| message.sending == Sending::Pending).count();
+    let waiting = |channel: &Channel| {
+        channel.outbox.iter().filter(|message| message.sending == Sending::Pending).count()
+    };
     let waiting: usize = model.channels.iter().map(waiting).sum();
     if waiting == 0 || model.quit_asked {
         return quit();

@@ -43,12 +43,11 @@ fn put_draft_away(model: &mut Model) {
 
 /// Shows a channel, joining it first if need be.
 pub fn join_or_show(model: &mut Model, name: ChannelName) -> Vec<Effect> {
-    match model.channel_named(&name).map(|channel| channel.info.channel) {
-        Some(channel) => show(model, channel),
-        None => {
-            model.wanted = Some(name.clone());
-            vec![Effect::Client(Command::Join(name))]
-        }
+    if let Some(channel) = model.channel_named(&name).map(|channel| channel.info.channel) {
+        show(model, channel)
+    } else {
+        model.wanted = Some(name.clone());
+        vec![Effect::Client(Command::Join(name))]
     }
 }
 
@@ -76,14 +75,13 @@ pub fn joined(model: &mut Model, info: ChannelInfo) -> Vec<Effect> {
         Some(known) => *known = info.clone(),
         None => model.known.push(info.clone()),
     }
-    match model.channel_mut(id) {
-        Some(channel) => channel.info = info,
-        None => {
-            let place = model.channels.partition_point(|channel| channel.info.name.key().folded < key);
-            let mut channel = Channel::new(info);
-            channel.read_upto = Some(channel.info.head);
-            model.channels.insert(place, channel);
-        }
+    if let Some(channel) = model.channel_mut(id) {
+        channel.info = info
+    } else {
+        let place = model.channels.partition_point(|channel| channel.info.name.key().folded < key);
+        let mut channel = Channel::new(info);
+        channel.read_upto = Some(channel.info.head);
+        model.channels.insert(place, channel);
     }
     if wanted || model.current.is_none() { show(model, id) } else { Vec::new() }
 }

@@ -115,7 +115,7 @@ pub fn update(model: &mut Model, event: Event, now: Moment) -> Vec<Effect> {
 pub fn wake_at(model: &Model) -> Option<Duration> {
     match model.link {
         Link::Down { retry_at, .. } if retry_at > model.now.steady => {
-            let left = retry_at - model.now.steady;
+            let left = retry_at.saturating_sub(model.now.steady);
             // The countdown shows whole seconds, rounded up: it changes when a whole number is left.
             let into_second = Duration::from_nanos(u64::from(left.subsec_nanos()));
             let step = if into_second.is_zero() { Duration::from_secs(1) } else { into_second };

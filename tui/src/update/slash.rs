@@ -87,12 +87,11 @@ fn leave(model: &mut Model, arguments: &str) -> Vec<Effect> {
     } else {
         ChannelName::new(arguments).ok().and_then(|name| id_of(model, &name))
     };
-    match channel {
-        Some(channel) => vec![Effect::Client(Command::Leave(channel))],
-        None => {
-            model.complain("you are in no such channel; the pane on the left has those you are in");
-            Vec::new()
-        }
+    if let Some(channel) = channel {
+        vec![Effect::Client(Command::Leave(channel))]
+    } else {
+        model.complain("you are in no such channel; the pane on the left has those you are in");
+        Vec::new()
     }
 }
 
@@ -100,13 +99,13 @@ fn id_of(model: &Model, name: &ChannelName) -> Option<ChannelId> {
     model.channel_named(name).map(|channel| channel.info.channel)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the form that all commands with a name share")]
 fn switch(model: &mut Model, name: ChannelName) -> Vec<Effect> {
-    match id_of(model, &name) {
-        Some(channel) => channels::show(model, channel),
-        None => {
-            model.complain(format!("you are not in #{name}; /join {name} joins it"));
-            Vec::new()
-        }
+    if let Some(channel) = id_of(model, &name) {
+        channels::show(model, channel)
+    } else {
+        model.complain(format!("you are not in #{name}; /join {name} joins it"));
+        Vec::new()
     }
 }
 

@@ -97,7 +97,7 @@ fn help(model: &Model, room: usize) -> Vec<Line<'static>> {
     lines.push(Line::raw(""));
     lines.push(Line::styled("Commands", strong));
     let typed = ACTIONS.iter().filter_map(|action| {
-        let aliases = action.slash?.aliases.iter().map(|alias| format!(", /{alias}")).collect::<String>();
+        let aliases = action.slash?.aliases.iter().flat_map(|alias| [", /", alias]).collect::<String>();
         Some((format!("{}{aliases}", action.slash_text()), action.title))
     });
     lines.extend(table(typed.collect()));

@@ -152,7 +152,7 @@ pub fn connecting(model: &Model, frame: &mut Frame<'_>) {
             ));
         }
         Link::Failed { .. } => {
-            lines.extend(wrapped(model, "It will not be tried again by itself.", Role::Quiet))
+            lines.extend(wrapped(model, "It will not be tried again by itself.", Role::Quiet));
         }
         _ => {}
     }

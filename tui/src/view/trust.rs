@@ -68,7 +68,7 @@ fn fingerprint(model: &Model, fingerprint: Fingerprint, role: Role) -> Vec<Line<
     let all = fingerprint.to_string();
     let groups: Vec<&str> = all.split('-').collect();
     let room = dialog::room(model, WIDTH);
-    let in_line = [8, 4, 2].into_iter().find(|count| count * 9 + 1 <= room).unwrap_or(1);
+    let in_line = [8, 4, 2].into_iter().find(|count| count * 9 < room).unwrap_or(1);
     let style = model.theme.style(role);
     groups.chunks(in_line).map(|groups| Line::styled(format!("  {}", groups.join("-")), style)).collect()
 }

@@ -134,7 +134,7 @@ impl Stage {
             zone: TimeZone::UTC,
             theme: Theme::new(true),
             relays,
-            pins_file: "/home/misha/.config/mechat/pins".into(),
+            pins_file: "~/.config/mechat/pins".into(),
             now: moment,
         });
         Self { model, effects: Vec::new(), moment, nonces: 1_000 }
@@ -288,5 +288,5 @@ impl Stage {
 
 /// One scene at every size.
 pub fn at_every_size(scene: impl Fn((u16, u16)) -> Stage) -> String {
-    SIZES.iter().map(|size| format!("===== {}x{}\n{}", size.0, size.1, scene(*size).picture())).collect()
+    SIZES.map(|size| format!("===== {}x{}\n{}", size.0, size.1, scene(size).picture())).concat()
 }
