@@ -207,7 +207,7 @@ impl Hub {
         effects.push(Effect::Credential { conn, id: RequestId(0), ask: CredentialAsk::Forget });
         if let Phase::Connected(connected) = connection.phase {
             self.sessions.disconnected(connected.session(), conn, now.wall);
-            self.signed_out(now, conn, connected.account());
+            self.signed_out(now, conn, connected.account(), effects);
         }
     }
 

@@ -337,20 +337,18 @@ impl Hub {
         let account = connected.account();
         connection.phase = Phase::Pending(Step::Idle);
         connection.since = now.wall;
-        if let Some(account) = self.accounts.get(&account) {
-            effects.extend(
-                account.channels.iter().map(|channel| Effect::Unsubscribe { conn, channel: *channel }),
-            );
-        }
-        self.signed_out(now, conn, account);
+        self.signed_out(now, conn, account, effects);
         effects.push(Effect::SignedIn { conn, signed_in: false });
         effects.push(Effect::Send { conn, message: LoggedOut { id }.into() });
     }
 
-    /// One connection less for an account.
-    pub(crate) fn signed_out(&mut self, now: Now, conn: ConnId, account: AccountId) {
+    /// One connection less for an account: nothing of its channels goes there any more.
+    pub(crate) fn signed_out(&mut self, now: Now, conn: ConnId, account: AccountId, effects: &mut Effects) {
         if let Some(account) = self.accounts.get_mut(&account) {
             account.connections.remove(&conn);
+            effects.extend(
+                account.channels.iter().map(|channel| Effect::Unsubscribe { conn, channel: *channel }),
+            );
         }
         self.presence.went(account, now.mono_ms);
     }

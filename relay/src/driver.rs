@@ -88,6 +88,21 @@ impl Driver {
     /// An error means that the storage failed; what was acknowledged until then is kept.
     pub async fn run(
         mut self,
+        inputs: mpsc::Receiver<FromConnection>,
+        stop: CancellationToken,
+    ) -> Result<(), StorageError> {
+        let served = self.serve(inputs, stop).await;
+        if served.is_err() {
+            self.fanout.close_all(&Close::new(
+                CloseCode::Internal,
+                "the relay's storage failed: it stops to recover",
+            ));
+        }
+        served
+    }
+
+    async fn serve(
+        &mut self,
         mut inputs: mpsc::Receiver<FromConnection>,
         stop: CancellationToken,
     ) -> Result<(), StorageError> {
@@ -146,9 +161,9 @@ impl Driver {
             }
             FromConnection::Broken(conn, error) => self.broken(conn, &error),
             FromConnection::Closed(conn) => {
+                self.feed(Input::Closed { conn }).await;
                 self.fanout.remove(conn);
                 self.peers.remove(&conn);
-                self.feed(Input::Closed { conn }).await;
             }
         }
     }

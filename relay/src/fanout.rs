@@ -177,16 +177,12 @@ impl Fanout {
         self.connections.insert(conn, outbound);
     }
 
-    /// Forgets a connection that is gone.
+    /// Forgets a connection that is gone and was unsubscribed from everything.
     pub fn remove(&mut self, conn: ConnId) {
         if let Some(outbound) = self.connections.remove(&conn) {
             outbound.end(None);
         }
         self.signed_in.remove(&conn);
-        self.subscribers.retain(|_, connections| {
-            connections.remove(&conn);
-            !connections.is_empty()
-        });
     }
 
     /// From here on the connection gets the channel's entries.
@@ -198,6 +194,9 @@ impl Fanout {
     pub fn unsubscribe(&mut self, conn: ConnId, channel: ChannelId) {
         if let Some(connections) = self.subscribers.get_mut(&channel) {
             connections.remove(&conn);
+            if connections.is_empty() {
+                self.subscribers.remove(&channel);
+            }
         }
     }
 
@@ -250,6 +249,13 @@ impl Fanout {
             if !taken {
                 self.close(*conn, Close::new(CloseCode::SlowReader, "you did not read what was sent to you"));
             }
+        }
+    }
+
+    /// Sends a close to everyone.
+    pub fn close_all(&self, close: &Close) {
+        for conn in self.connections.keys() {
+            self.close(*conn, close.clone());
         }
     }
 

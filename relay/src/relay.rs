@@ -16,7 +16,7 @@ use mechat_protocol::{AccountName, ChannelName, Fingerprint, Invite, RelayAddres
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use crate::Config;
@@ -31,7 +31,7 @@ const LOBBY: &str = "lobby";
 /// How often the certificate files are looked at.
 const RELOAD_INTERVAL: Duration = Duration::from_secs(2);
 
-/// A running relay. Dropping it stops it at once; [`Relay::shutdown`] stops it well.
+/// A running relay. [`Relay::shutdown`] stops it and waits; dropping it stops it too, but waits for nothing.
 #[derive(Debug)]
 pub struct Relay {
     local_addr: SocketAddr,
@@ -40,6 +40,7 @@ pub struct Relay {
     stop: CancellationToken,
     tasks: TaskTracker,
     driver: JoinHandle<Result<(), StorageError>>,
+    _stop_on_drop: DropGuard,
 }
 
 impl std::fmt::Debug for dyn Storage {
@@ -93,11 +94,22 @@ fn make_data_dir(config: &Config) -> anyhow::Result<()> {
 impl Relay {
     /// Binds, opens the storage, makes what is missing, and serves until [`Relay::shutdown`].
     pub async fn start(config: Config) -> anyhow::Result<Self> {
-        config.validate()?;
+        // The port first: who finds it taken has touched nothing.
         let listener = bind(config.listen).await?;
+        let storage = open_storage(&config)?;
+        Self::serve(config, listener, storage).await
+    }
+
+    /// The same with a storage of one's own.
+    pub async fn start_on(config: Config, storage: Arc<dyn Storage>) -> anyhow::Result<Self> {
+        let listener = bind(config.listen).await?;
+        Self::serve(config, listener, storage).await
+    }
+
+    async fn serve(config: Config, listener: TcpListener, storage: Arc<dyn Storage>) -> anyhow::Result<Self> {
+        config.validate()?;
         let local_addr = listener.local_addr().context("the listening address")?;
         make_data_dir(&config)?;
-        let storage = open_storage(&config)?;
         let identity = Arc::new(load_identity(&config)?);
         let credentials = Arc::new(Credentials::open(&config.data_dir, Arc::clone(&storage))?);
         let hub = open_hub(&config, storage.as_ref()).await?;
@@ -109,7 +121,8 @@ impl Relay {
         tokio::spawn(listener::accept(listener, Arc::clone(&identity), inputs, tasks.clone(), door));
         tokio::spawn(watch_certificate(ReloadHandle(Arc::clone(&identity)), stop.child_token()));
         tracing::info!(%local_addr, storage = storage.name(), fingerprint = %identity.fingerprint(), "serving");
-        Ok(Self { local_addr, identity, storage, stop, tasks, driver })
+        let guard = stop.clone().drop_guard();
+        Ok(Self { local_addr, identity, storage, stop, tasks, driver, _stop_on_drop: guard })
     }
 
     /// The address it listens on, with the real port.

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod chat;
+mod failure;
 mod harness;
 mod lifecycle;
 mod probe;
