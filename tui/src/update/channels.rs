@@ -76,7 +76,7 @@ pub fn joined(model: &mut Model, info: ChannelInfo) -> Vec<Effect> {
         None => model.known.push(info.clone()),
     }
     if let Some(channel) = model.channel_mut(id) {
-        channel.info = info
+        channel.info = info;
     } else {
         let place = model.channels.partition_point(|channel| channel.info.name.key().folded < key);
         let mut channel = Channel::new(info);

@@ -11,7 +11,7 @@ use crate::text;
 use crate::theme::Role;
 
 /// Columns inside the box.
-const WIDTH: u16 = 72;
+const WIDTH: u16 = 74;
 
 /// A question: its title, what it says, and what can be done.
 struct Question {
