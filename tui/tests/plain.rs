@@ -169,6 +169,23 @@ fn a_script_needs_no_waiting() {
 }
 
 #[test]
+fn a_line_after_the_login_finds_the_channels_one_is_in() {
+    let mut plain = Plain::connected();
+    plain.line("login misha").secret("pw").line("history");
+    plain.client(ClientEvent::SignedIn(signed_in("misha")));
+    plain.client(ClientEvent::Channels(vec![info(1, "lobby", 2, 7, true)]));
+    assert!(
+        plain.commands.last().is_some_and(|command| command.starts_with("ReadHistory")),
+        "{:?}",
+        plain.err
+    );
+    plain.client(ClientEvent::Joined(info(1, "lobby", 2, 7, true)));
+    assert_eq!(plain.err.iter().filter(|line| *line == "* in #lobby").count(), 1, "{:?}", plain.err);
+    plain.appended(message(1, 7, "vera", "missed"), false);
+    assert_eq!(plain.out, ["[11:10:07] @vera: missed"]);
+}
+
+#[test]
 fn a_refused_request_lets_the_next_line_through() {
     let mut plain = Plain::in_lobby();
     plain.line("connect missing").line("list channels");

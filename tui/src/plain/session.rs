@@ -488,7 +488,8 @@ impl Session {
         }
         if self.waiting == Some(Waiting::SignIn) {
             self.waiting = None;
-            return Vec::new();
+            // The next line may need a channel: those one is in count from here on, not from their own events.
+            return known.iter().filter(|info| info.joined).flat_map(|info| self.joined(info)).collect();
         }
         let zone = self.zone.clone();
         self.answer(&Waiting::Channels, || format::sessions(known, &zone))
