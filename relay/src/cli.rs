@@ -7,6 +7,9 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::prelude::*;
+
 use mechat_relay::config::{Config, ConfigFile};
 
 /// A group chat that a team hosts itself: the server. Without arguments it just works, and prints the link to join.
@@ -86,13 +89,11 @@ impl Settings {
 
 /// Logs go to standard error, in colour only on a terminal.
 pub(crate) fn start_log(filter: &str) -> anyhow::Result<()> {
-    let filter = tracing_subscriber::EnvFilter::builder().parse(filter).with_context(|| {
+    let filter: Targets = filter.parse().with_context(|| {
         format!("`{filter}` is not a log filter; valid: error, warn, info, debug, trace, or TARGET=LEVEL,…")
     })?;
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .init();
+    let errors = std::io::stderr;
+    let lines = tracing_subscriber::fmt::layer().with_writer(errors).with_ansi(errors().is_terminal());
+    tracing_subscriber::registry().with(lines.with_filter(filter)).init();
     Ok(())
 }

@@ -33,7 +33,7 @@ pub(crate) const ALL: &[Step] = &[
 pub(crate) const TIDY: &[Step] = &[Step { name: "tidy", run: tidy }];
 
 /// Where the test against the browser's password library keeps its package.
-const NODE_DIRECTORY: &str = "relay/tests/node";
+const NODE_DIRECTORY: &str = "docs/examples/node";
 
 const WITHOUT_NEXTEST: &str =
     "cargo-nextest could not be installed, so `cargo test` ran: hanging tests are NOT ended";
