@@ -93,15 +93,20 @@ fn cells(n: u16) -> NonZeroU16 {
 
 impl Terminal {
     fn open(home: &Path, arguments: &[&str]) -> Self {
+        Self::run(CLIENT, home, arguments)
+    }
+
+    fn run(program: &str, home: &Path, arguments: &[&str]) -> Self {
         let size = PtySize { rows: 24, cols: 80, pixel_width: 0, pixel_height: 0 };
         let pty = native_pty_system().openpty(size).expect("a pseudo-terminal");
-        let mut command = CommandBuilder::new(CLIENT);
+        let mut command = CommandBuilder::new(program);
         command.env_clear();
         for (key, value) in [
             ("HOME", home.to_str().expect("utf-8")),
             ("TERM", "xterm-256color"),
             ("LANG", "C.UTF-8"),
             ("TZ", "UTC"),
+            (IN_A_TERMINAL, "yes"),
         ] {
             command.env(key, value);
         }
@@ -304,6 +309,30 @@ fn the_terminal_is_given_back_whatever_ends_the_client() {
         client.signal(signal);
         client.ended();
     }
+}
+
+/// Not a test by itself: what the next one runs in a terminal of its own.
+#[test]
+fn panics_with_the_screen_taken() {
+    if std::env::var_os(IN_A_TERMINAL).is_some() {
+        let _panicked = mechat_tui::app::terminal::Panicked::watch();
+        let _screen = mechat_tui::app::terminal::Screen::take().expect("a terminal");
+        panic!("as planned");
+    }
+}
+
+/// Set for what runs in a terminal of its own.
+const IN_A_TERMINAL: &str = "MECHAT_TEST_IN_A_TERMINAL";
+
+#[test]
+fn the_terminal_is_given_back_by_a_panic_and_its_message_can_be_read() {
+    let home = Home::new();
+    let this = std::env::current_exe().expect("this program");
+    let this = this.to_str().expect("utf-8");
+    let mut child =
+        Terminal::run(this, &home.of("ann"), &["--exact", "panics_with_the_screen_taken", "--nocapture"]);
+    child.ended();
+    child.shows("as planned");
 }
 
 #[test]

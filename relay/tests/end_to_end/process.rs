@@ -210,3 +210,43 @@ async fn hangup_reads_the_certificate_again() {
     assert_eq!(code, Some(0), "SIGINT stops it well too");
     assert!(log.contains("certificate read again: unchanged"), "{log}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_certificate_of_ones_own_is_used_and_a_changed_file_is_noticed_without_dropping_anyone() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let pair = |name: &str| {
+        let place = directory.path().join(name);
+        let fingerprint =
+            mechat_certs::RelayIdentity::load_or_create(&place, &[]).expect("a certificate").fingerprint();
+        (
+            place.join(mechat_certs::identity::CERTIFICATE_FILE),
+            place.join(mechat_certs::identity::KEY_FILE),
+            fingerprint,
+        )
+    };
+    let (cert, key, first) = pair("first");
+    let (new_cert, new_key, second) = pair("second");
+    let arguments = ["--cert", cert.to_str().expect("utf-8"), "--key", key.to_str().expect("utf-8")];
+    let program = Program::start(directory.path(), &arguments);
+    assert_eq!(program.fingerprint, first);
+    let mut ann = program.person(directory.path()).await;
+    ann.register("ann").await;
+    let lobby = ann.join("lobby").await;
+    std::fs::copy(new_key, &key).expect("copies");
+    std::fs::copy(new_cert, &cert).expect("copies");
+    let renewed = async {
+        while crate::probe::Probe::try_connect(&program.address, second, |_| {}).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), renewed).await.expect("the new certificate is in use");
+    ann.say(&lobby, "still here").await;
+    ann.until(|event| match event {
+        Event::Link(link) => panic!("the connection was dropped: {link:?}"),
+        Event::Appended { entries, .. } => {
+            entries.iter().any(|e| crate::harness::text_of(e).is_some()).then_some(())
+        }
+        _ => None,
+    })
+    .await;
+}

@@ -39,6 +39,11 @@ impl Places {
         self.config.join("pins")
     }
 
+    /// Which running client uses which saved session.
+    pub fn sessions(&self) -> PathBuf {
+        self.state.join("sessions")
+    }
+
     fn relays(&self) -> PathBuf {
         self.config.join("relays.toml")
     }

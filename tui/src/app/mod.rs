@@ -6,6 +6,7 @@
 //! Invariants: the first picture comes before network, keyring and relay; a burst of events is drawn once; nothing ticks
 //! while nothing changes; quitting waits for nobody longer than its limits.
 
+pub mod claim;
 pub mod files;
 pub mod terminal;
 pub mod tokens;
@@ -28,6 +29,7 @@ use crate::cli::{HostOptions, Wanted};
 use crate::model::{Hosting, Model, Moment, Screen as ModelScreen, Setup, Target};
 use crate::theme::Theme;
 use crate::update::{self, Effect, Event};
+use claim::Claimed;
 use files::Places;
 use terminal::{Panicked, Screen};
 use tokens::{Keyring, Request, Tokens};
@@ -317,8 +319,8 @@ impl App {
     }
 
     fn tokens(&mut self) -> &Tokens {
-        let events = self.events.0.clone();
-        self.tokens.get_or_insert_with(|| Tokens::start(Keyring::system(), events))
+        let (events, sessions) = (self.events.0.clone(), self.places.sessions());
+        self.tokens.get_or_insert_with(|| Tokens::start(Claimed::new(Keyring::system(), sessions), events))
     }
 
     fn token(&mut self, request: Request) {
