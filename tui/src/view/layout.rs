@@ -56,14 +56,14 @@ pub fn panes(model: &Model) -> (bool, bool) {
     (model.panes.channels.unwrap_or(by_itself), model.panes.participants.unwrap_or(by_itself))
 }
 
-/// Columns of the panes, the line beside them included; 0 where they are not shown.
+/// Columns of the panes, what stands between them and the timeline included; 0 where they are not shown.
 fn pane_widths(model: &Model) -> (u16, u16) {
     let columns = model.size.0;
     let (channels, participants) = panes(model);
     let (left, right) = match columns {
         _ if is_narrow(model.size) => (columns, columns),
-        ..WIDE_MIN => (16, 16),
-        _ => ((columns / 6).clamp(21, 32), (columns / 5).clamp(29, 46)),
+        ..WIDE_MIN => (16, 17),
+        _ => ((columns / 6).clamp(21, 32), (columns / 5).clamp(30, 47)),
     };
     (if channels { left } else { 0 }, if participants { right } else { 0 })
 }
@@ -87,10 +87,10 @@ pub fn chat(model: &Model) -> Chat {
     let body = Rect::new(0, banner_rows, columns, rows.saturating_sub(1 + banner_rows));
     let (left, right) = pane_widths(model);
     let narrow = is_narrow(model.size);
-    // Beside the timeline a pane has a line and a gap.
-    let gap = if narrow { 0 } else { 2 };
-    let channels = (left > 0).then(|| Rect { width: left - gap, ..body });
-    let participants = (right > 0).then(|| Rect { x: columns - (right - gap), width: right - gap, ..body });
+    // Beside the timeline a pane has a line and a gap; before the line on the right the text keeps a gap too.
+    let (after, before) = if narrow { (0, 0) } else { (2, 3) };
+    let channels = (left > 0).then(|| Rect { width: left - after, ..body });
+    let participants = (right > 0).then(|| Rect { x: columns - (right - before), width: right - before, ..body });
     let x = if narrow { 0 } else { left };
     let centre = Rect { x, width: timeline_width(model), ..body };
     let wanted = composer::rows(model, centre.width);
