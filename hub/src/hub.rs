@@ -276,20 +276,18 @@ impl Hub {
             return Err(broken(ErrorCode::Busy, "the relay stops: reconnect and send it again"));
         }
         let Some(connection) = self.connections.get_mut(&conn) else { return Ok(()) };
-        if matches!(what, WaitingFor::History(_)) {
-            if connection.histories >= HISTORIES_IN_FLIGHT_MAX {
-                let rule = format!(
-                    "at most {HISTORIES_IN_FLIGHT_MAX} history pages are in flight: wait for replies"
-                );
-                return Err(broken(ErrorCode::Busy, rule));
-            }
-            connection.histories += 1;
+        let history = matches!(what, WaitingFor::History(_));
+        if history && connection.histories >= HISTORIES_IN_FLIGHT_MAX {
+            let rule =
+                format!("at most {HISTORIES_IN_FLIGHT_MAX} history pages are in flight: wait for replies");
+            return Err(broken(ErrorCode::Busy, rule));
         }
         if connection.in_flight >= IN_FLIGHT_MAX {
             let rule = format!("at most {IN_FLIGHT_MAX} requests are in flight: wait for replies");
             return Err(broken(ErrorCode::Busy, rule));
         }
         connection.in_flight += 1;
+        connection.histories += usize::from(history);
         let ticket = Ticket(self.next_ticket);
         self.next_ticket += 1;
         self.waiting.insert(ticket, Waiting { conn, id, account, what });

@@ -185,11 +185,17 @@ impl Hub {
                 self.advance(conn, id, Step::Idle, Registered { id, account }.into(), effects);
             }
             CredentialAnswer::Replayed(session) => {
-                self.revoked(session, effects);
+                let reason = "an old token of this session was used again: sign in with the password";
+                self.revoked(session, conn, reason, effects);
                 self.failed_sign_in(conn, id, invalid_token(), effects);
             }
             CredentialAnswer::Revoked(session) => {
-                self.sessions.ended(session);
+                self.revoked(
+                    session,
+                    conn,
+                    "this session was logged out: sign in with the password",
+                    effects,
+                );
                 self.logged_out(now, conn, id, effects);
             }
             CredentialAnswer::Authenticated(proof) => self.authenticated(now, conn, id, &proof, effects),
@@ -201,43 +207,14 @@ impl Hub {
             CredentialAnswer::LoginChallenge(message) => {
                 self.advance(conn, id, Step::LoggingIn, LoginChallenge { id, message }.into(), effects);
             }
-            CredentialAnswer::NameTaken => self.rejected(
-                conn,
-                id,
-                broken(
-                    ErrorCode::NameTaken,
-                    "somebody has this name: log in if it is yours, or choose another",
-                ),
-                effects,
-            ),
-            CredentialAnswer::NameTooSimilar => self.rejected(
-                conn,
-                id,
-                broken(
-                    ErrorCode::NameTooSimilar,
-                    "this name looks too much like another: choose one that cannot be mistaken",
-                ),
-                effects,
-            ),
-            CredentialAnswer::InvalidCredentials => self.failed_sign_in(
-                conn,
-                id,
-                broken(ErrorCode::InvalidCredentials, "the name or the password is wrong: try again"),
-                effects,
-            ),
+            CredentialAnswer::NameTaken => self.rejected(conn, id, name_taken(), effects),
+            CredentialAnswer::NameTooSimilar => self.rejected(conn, id, name_too_similar(), effects),
+            CredentialAnswer::Failed => self.rejected(conn, id, storage_failed(), effects),
+            CredentialAnswer::InvalidCredentials => {
+                self.failed_sign_in(conn, id, invalid_credentials(), effects);
+            }
             CredentialAnswer::InvalidToken => self.failed_sign_in(conn, id, invalid_token(), effects),
-            CredentialAnswer::Malformed => self.failed_sign_in(
-                conn,
-                id,
-                broken(ErrorCode::Malformed, "this is not an OPAQUE message of the right step and length"),
-                effects,
-            ),
-            CredentialAnswer::Failed => self.rejected(
-                conn,
-                id,
-                broken(ErrorCode::Internal, "the relay's storage failed: try again later"),
-                effects,
-            ),
+            CredentialAnswer::Malformed => self.failed_sign_in(conn, id, not_opaque(), effects),
         }
     }
 
@@ -319,15 +296,10 @@ impl Hub {
         }
     }
 
-    /// The session's token was replayed: whoever has it is not trusted any more.
-    fn revoked(&mut self, session: SessionId, effects: &mut Effects) {
-        if let Some(conn) = self.sessions.ended(session) {
-            self.close(
-                conn,
-                CloseCode::SessionRevoked,
-                "an old token of this session was used again: sign in with the password",
-                effects,
-            );
+    /// The session's tokens are worthless from now on. It may live on another connection than the one that asked.
+    fn revoked(&mut self, session: SessionId, asker: ConnId, reason: &str, effects: &mut Effects) {
+        if let Some(conn) = self.sessions.ended(session).filter(|conn| *conn != asker) {
+            self.close(conn, CloseCode::SessionRevoked, reason, effects);
         }
     }
 
@@ -352,6 +324,27 @@ impl Hub {
         }
         self.presence.went(account, now.mono_ms);
     }
+}
+
+fn name_taken() -> RuleBroken {
+    broken(ErrorCode::NameTaken, "somebody has this name: log in if it is yours, or choose another")
+}
+
+fn name_too_similar() -> RuleBroken {
+    let rule = "this name looks too much like another: choose one that cannot be mistaken";
+    broken(ErrorCode::NameTooSimilar, rule)
+}
+
+fn storage_failed() -> RuleBroken {
+    broken(ErrorCode::Internal, "the relay's storage failed: try again later")
+}
+
+fn invalid_credentials() -> RuleBroken {
+    broken(ErrorCode::InvalidCredentials, "the name or the password is wrong: try again")
+}
+
+fn not_opaque() -> RuleBroken {
+    broken(ErrorCode::Malformed, "this is not an OPAQUE message of the right step and length")
 }
 
 fn invalid_token() -> RuleBroken {

@@ -5,7 +5,7 @@
 use mechat_protocol::limits::PAGE_ENTRIES_MAX;
 use mechat_protocol::reply::{Ack, HistoryPage};
 use mechat_protocol::request::{ReadHistory, Send};
-use mechat_protocol::{Body, ChannelId, Content, Entry, ErrorCode, RuleBroken};
+use mechat_protocol::{Body, ChannelId, Content, Entry, ErrorCode, RuleBroken, Seq};
 
 use crate::authorize::broken;
 use crate::hub::{Hub, Waiting, WaitingFor, refuse};
@@ -29,7 +29,7 @@ impl Hub {
             ));
         }
         let head = self.channels.get(&send.channel).map(|channel| channel.record.head);
-        if send.in_reply_to > head {
+        if send.in_reply_to > head || send.in_reply_to == Some(Seq::ZERO) {
             return Err(broken(ErrorCode::Malformed, "`in_reply_to` names an entry that does not exist"));
         }
         let body = Body::Message { content: send.content, in_reply_to: send.in_reply_to };

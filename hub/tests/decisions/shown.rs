@@ -1,0 +1,121 @@
+//! Effects as lines of text.
+//!
+//! `1 < pong 3` is a message to connection 1 in answer to its request 3; entries are `channel/seq sender what`.
+
+use mechat_hub::{CredentialAsk, Effect, StoreOp};
+use mechat_protocol::reply::{ConnectionRow, ErrorReply, Participant, Presence};
+use mechat_protocol::{Body, Content, Entry, Message};
+
+/// One effect as a line.
+pub(crate) fn effect(effect: &Effect) -> String {
+    match effect {
+        Effect::Send { conn, message } => format!("{} < {}", conn.0, self::message(message)),
+        Effect::Broadcast(entry) => format!("broadcast {}", self::entry(entry)),
+        Effect::Announce(announced) => format!("announce {}", message(announced)),
+        Effect::Subscribe { conn, channel } => format!("subscribe {} to {channel}", conn.0),
+        Effect::Unsubscribe { conn, channel } => format!("unsubscribe {} from {channel}", conn.0),
+        Effect::SignedIn { conn, signed_in: true } => format!("{} is signed in", conn.0),
+        Effect::SignedIn { conn, signed_in: false } => format!("{} is signed out", conn.0),
+        Effect::Close { conn, close } => format!("close {}: {}", conn.0, close.code),
+        Effect::Credential { conn, ask: CredentialAsk::Forget, .. } => format!("forget {}", conn.0),
+        Effect::Credential { conn, id, ask } => format!("ask for {} {id}: {}", conn.0, self::ask(ask)),
+        Effect::Store { op, .. } => format!("store {}", self::op(op)),
+    }
+}
+
+fn ask(ask: &CredentialAsk) -> String {
+    match ask {
+        CredentialAsk::RegisterStart { account, .. } => format!("register_start {account}"),
+        CredentialAsk::RegisterFinish { account, .. } => format!("register_finish {account}"),
+        CredentialAsk::LoginStart { account, .. } => format!("login_start {account}"),
+        CredentialAsk::LoginFinish { .. } => "login_finish".into(),
+        CredentialAsk::Resume { .. } => "resume".into(),
+        CredentialAsk::Revoke { .. } => "revoke".into(),
+        CredentialAsk::Forget => "forget".into(),
+    }
+}
+
+fn op(op: &StoreOp) -> String {
+    match op {
+        StoreOp::CreateChannel(channel) => format!("create {} by {}", channel.name, channel.host_name),
+        StoreOp::Append(draft) => {
+            format!("append {} {} {}", draft.channel, draft.sender_name, body(&draft.body))
+        }
+        StoreOp::ReadHistory { channel, range, limit } => format!("read {channel} {range:?} {limit}"),
+    }
+}
+
+/// An entry as `channel/seq sender what`.
+pub(crate) fn entry(entry: &Entry) -> String {
+    format!("{}/{} {} {}", entry.channel, entry.seq, entry.sender, body(&entry.body))
+}
+
+fn body(body: &Body) -> String {
+    match body {
+        Body::Message { content: Content::Text { text }, in_reply_to: None } => {
+            format!("{:?}", text.as_str())
+        }
+        Body::Message { content: Content::Text { text }, in_reply_to: Some(seq) } => {
+            format!("{:?} to {seq}", text.as_str())
+        }
+        Body::Message { content, .. } => format!("{content:?}"),
+        Body::Joined => "joined".into(),
+        Body::Left => "left".into(),
+        Body::Unknown => "unknown".into(),
+    }
+}
+
+/// A message as its tag, its id and what matters in it.
+fn message(message: &Message) -> String {
+    let detail = match message {
+        Message::Error(ErrorReply { code, .. }) => code.to_string(),
+        Message::SignedIn(signed) if signed.admin => format!("{} (admin)", signed.account),
+        Message::SignedIn(signed) => signed.account.to_string(),
+        Message::Registered(registered) => registered.account.to_string(),
+        Message::Joined(joined) => {
+            let info = &joined.channel;
+            format!(
+                "{} {} by {} head {} members {}",
+                info.channel, info.name, info.host, info.head, info.members
+            )
+        }
+        Message::Left(left) => left.channel.to_string(),
+        Message::Ack(ack) => format!("{}/{}", ack.position.channel, ack.position.seq),
+        Message::History(page) => {
+            let entries: Vec<String> = page.entries.iter().map(entry).collect();
+            format!("head {} [{}]{}", page.head, entries.join(", "), more(page.more))
+        }
+        Message::Channels(page) => {
+            let row = |info: &mechat_protocol::reply::ChannelInfo| {
+                format!("{}{}", if info.joined { "+" } else { "" }, info.name)
+            };
+            format!("{}{}", list(&page.channels, row), more(page.more))
+        }
+        Message::Participants(page) => format!("{}{}", list(&page.participants, person), more(page.more)),
+        Message::Connections(page) => format!("{}{}", list(&page.connections, connection), more(page.more)),
+        Message::Presence(changed) => list(&changed.changes, person),
+        _ => String::new(),
+    };
+    let id = message.id().map(|id| format!(" {id}")).unwrap_or_default();
+    format!("{}{id} {detail}", message.tag()).trim_end().to_owned()
+}
+
+fn list<T>(rows: &[T], shown: fn(&T) -> String) -> String {
+    format!("[{}]", rows.iter().map(shown).collect::<Vec<_>>().join(", "))
+}
+
+const fn more(more: bool) -> &'static str {
+    if more { " and more" } else { "" }
+}
+
+fn person(person: &Participant) -> String {
+    match person.presence {
+        Presence::Connected => format!("+{}", person.account),
+        _ => format!("-{}", person.account),
+    }
+}
+
+fn connection(row: &ConnectionRow) -> String {
+    let whose = row.account.as_ref().map(|account| format!(" {account}")).unwrap_or_default();
+    format!("{}{whose} {:?}", row.row, row.state)
+}
