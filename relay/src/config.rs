@@ -68,6 +68,15 @@ impl Config {
         }
     }
 
+    /// The embedded database's file; `None` where nothing is kept.
+    pub fn database(&self) -> Option<PathBuf> {
+        match &self.storage {
+            StorageChoice::Memory => None,
+            StorageChoice::Sqlite(Some(path)) => Some(path.clone()),
+            StorageChoice::Sqlite(None) => Some(self.data_dir.join("mechat.db")),
+        }
+    }
+
     /// Checks what only the whole shows.
     pub fn validate(&self) -> anyhow::Result<()> {
         if let Some(motd) = self.motd.as_ref().filter(|motd| motd.len() > MOTD_LEN_MAX) {

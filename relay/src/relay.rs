@@ -2,6 +2,7 @@
 //!
 //! Owns the order of both: storage, keys, certificate, port; then the port, the connections, the storage.
 
+use std::fs::{File, TryLockError};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -22,7 +23,6 @@ use tokio_util::task::TaskTracker;
 use crate::Config;
 use crate::credentials::Credentials;
 use crate::driver::{Driver, INPUTS_MAX};
-use crate::storage::selection::StorageChoice;
 use crate::storage::{MemoryStorage, SqliteStorage, Storage, StorageError, Write};
 use crate::{listener, translate};
 
@@ -41,6 +41,7 @@ pub struct Relay {
     tasks: TaskTracker,
     driver: JoinHandle<Result<(), StorageError>>,
     _stop_on_drop: DropGuard,
+    _claim: Option<File>,
 }
 
 impl std::fmt::Debug for dyn Storage {
@@ -72,13 +73,28 @@ impl ReloadHandle {
 
 /// Opens the storage that the settings name.
 pub fn open_storage(config: &Config) -> anyhow::Result<Arc<dyn Storage>> {
-    let path = match &config.storage {
-        StorageChoice::Memory => return Ok(Arc::new(MemoryStorage::default())),
-        StorageChoice::Sqlite(Some(path)) => path.clone(),
-        StorageChoice::Sqlite(None) => config.data_dir.join("mechat.db"),
-    };
     make_data_dir(config)?;
-    Ok(Arc::new(SqliteStorage::open(&path)?))
+    Ok(match config.database() {
+        Some(path) => Arc::new(SqliteStorage::open(&path)?),
+        None => Arc::new(MemoryStorage::default()),
+    })
+}
+
+/// Keeps a second relay from the same database: each would tell its own members only of its own messages.
+/// The lock ends with the process, however it ends.
+fn claim_database(config: &Config) -> anyhow::Result<Option<File>> {
+    make_data_dir(config)?;
+    let Some(path) = config.database() else { return Ok(None) };
+    let lock = path.with_added_extension("lock");
+    let file = File::create(&lock).with_context(|| format!("the lock file {}", lock.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => anyhow::bail!(
+            "another relay is using {}: stop it, or give this one a directory of its own with --data-dir DIR",
+            path.display()
+        ),
+        Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("locking {}", lock.display())),
+    }
 }
 
 fn make_data_dir(config: &Config) -> anyhow::Result<()> {
@@ -96,8 +112,9 @@ impl Relay {
     pub async fn start(config: Config) -> anyhow::Result<Self> {
         // The port first: who finds it taken has touched nothing.
         let listener = bind(config.listen).await?;
+        let claim = claim_database(&config)?;
         let storage = open_storage(&config)?;
-        Self::serve(config, listener, storage).await
+        Ok(Self { _claim: claim, ..Self::serve(config, listener, storage).await? })
     }
 
     /// The same with a storage of one's own.
@@ -122,7 +139,7 @@ impl Relay {
         tokio::spawn(watch_certificate(ReloadHandle(Arc::clone(&identity)), stop.child_token()));
         tracing::info!(%local_addr, storage = storage.name(), fingerprint = %identity.fingerprint(), "serving");
         let guard = stop.clone().drop_guard();
-        Ok(Self { local_addr, identity, storage, stop, tasks, driver, _stop_on_drop: guard })
+        Ok(Self { local_addr, identity, storage, stop, tasks, driver, _stop_on_drop: guard, _claim: None })
     }
 
     /// The address it listens on, with the real port.

@@ -119,6 +119,17 @@ fn flags_stand_over_environment_over_file_over_defaults() {
     assert_eq!(storage(Some("sqlite"), Some("memory")), "memory");
 }
 
+#[test]
+fn a_second_relay_on_the_same_database_is_refused_until_the_first_is_gone() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let first = Program::start(directory.path(), &[]);
+    let second = command(directory.path()).args(["--listen", "127.0.0.1:0"]).output().expect("runs");
+    fails(&second, 1, &["another relay is using", "--data-dir"]);
+    first.signal("-KILL");
+    drop(first);
+    drop(Program::start(directory.path(), &[]));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_arguments_it_works_and_sigterm_ends_it_well() {
     let directory = tempfile::tempdir().expect("a directory");
