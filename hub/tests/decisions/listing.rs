@@ -134,6 +134,26 @@ fn rows_of_connections_come_in_pages() {
     let lines = stage.say(1, list_connections(5, Some(100)));
     let (second, more) = rows(&lines);
     assert_eq!((second.len(), second[0], more), (50, "101 Pending", false));
+    let lines = stage.say(1, list_connections(6, Some(50)));
+    let (exact, more) = rows(&lines);
+    assert_eq!((exact.len(), more), (100, false), "a full page may be the last");
+}
+
+#[test]
+fn a_session_that_came_back_is_not_forgotten_with_those_that_went() {
+    let mut stage = Stage::new();
+    stage.sign_in(1, ANN);
+    stage.greet(2);
+    stage.sign_in_again(2, BOB, 5_000);
+    stage.closed(2);
+    stage.greet(3);
+    stage.sign_in_again(3, BOB, 5_000);
+    for conn in 4..=1_100 {
+        stage.sign_in(conn, EVE);
+        stage.closed(conn);
+    }
+    let lines = stage.say(1, list_connections(4, None));
+    assert_eq!(rows(&lines).0[..2], ["1 ann Connected", "3 Bob Connected"]);
 }
 
 #[test]
