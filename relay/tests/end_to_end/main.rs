@@ -5,6 +5,7 @@ mod chat;
 mod failure;
 mod harness;
 mod lifecycle;
+mod node;
 mod probe;
 mod process;
 mod rooms;
