@@ -96,7 +96,7 @@ struct Driver {
     session: Session,
     commands: mpsc::Receiver<Command>,
     events: mpsc::Sender<Event>,
-    /// Events that did not fit yet: at most those of one input.
+    /// Events that did not fit yet: those of one input beyond `EVENTS_MAX`, since no more is taken in then.
     unsent: VecDeque<Event>,
     link: Option<Link>,
     connecting: Option<JoinHandle<Result<Link, ConnectFailure>>>,
@@ -151,12 +151,13 @@ impl Driver {
         let deadline = self.session.next_deadline().map(|ms| self.started + Duration::from_millis(ms));
         let may_read = self.unsent.is_empty();
         let woken = tokio::select! {
-            command = self.commands.recv() => Woken::Command(command.unwrap_or(Command::Quit)),
+            command = self.commands.recv(), if self.unsent.len() < EVENTS_MAX => Woken::Command(command.unwrap_or(Command::Quit)),
             room = self.events.clone().reserve_owned(), if !may_read => Woken::Room(room.ok()),
             frame = next_frame(&mut self.link), if may_read => Woken::Frame(frame),
             linked = join(&mut self.connecting) => Woken::Linked(linked),
             computed = join(&mut self.computing) => Woken::Computed(computed),
-            () = sleep_until(deadline) => Woken::Deadline,
+            // Who does not read cannot tell silence from its own deafness.
+            () = sleep_until(deadline), if may_read => Woken::Deadline,
         };
         match woken {
             Woken::Command(command) => Some(Input::Command(command)),

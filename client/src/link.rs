@@ -39,7 +39,6 @@ const GOODBYE: Duration = Duration::from_millis(500);
 pub(crate) type Read = Result<Incoming, String>;
 
 /// An open connection.
-#[derive(Debug)]
 pub(crate) struct Link {
     pub(crate) frames: mpsc::Receiver<Read>,
     pub(crate) out: mpsc::Sender<Bytes>,

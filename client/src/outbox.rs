@@ -59,6 +59,11 @@ impl Outbox {
         Some(message)
     }
 
+    /// All that is in it, in order.
+    pub(crate) fn into_messages(self) -> VecDeque<Unsent> {
+        self.messages
+    }
+
     /// The link is gone: what was on its way is to be sent again.
     pub(crate) fn rewind(&mut self) {
         for message in &mut self.messages {

@@ -12,6 +12,8 @@ pub(crate) struct Timeline {
     last: Option<Seq>,
     /// A page is asked for.
     pub(crate) pulling: bool,
+    /// The user was told of the channel. Until then nothing of it is handed on.
+    pub(crate) announced: bool,
 }
 
 /// What to do with an entry that was pushed.
@@ -29,7 +31,7 @@ pub(crate) enum Step {
 
 impl Timeline {
     pub(crate) const fn new(epoch: Epoch) -> Self {
-        Self { epoch, last: None, pulling: false }
+        Self { epoch, last: None, pulling: false, announced: false }
     }
 
     pub(crate) const fn last(&self) -> Option<Seq> {
@@ -73,9 +75,22 @@ impl Timeline {
     pub(crate) fn learned(&mut self, epoch: Epoch) -> bool {
         let other = epoch != self.epoch;
         if other {
-            *self = Self { pulling: self.pulling, ..Self::new(epoch) };
+            self.restart(epoch);
         }
         other
+    }
+
+    fn restart(&mut self, epoch: Epoch) {
+        *self = Self { epoch, last: None, ..*self };
+    }
+
+    /// Whether the relay has less than was handed on: its storage was restored, and the log is another one. If so, starts over.
+    pub(crate) fn is_ahead(&mut self, head: Seq) -> bool {
+        let ahead = self.last.is_some_and(|last| last > head);
+        if ahead {
+            self.restart(self.epoch);
+        }
+        ahead
     }
 
     /// Whether the relay has more than was handed on.

@@ -53,20 +53,30 @@ impl Session {
 
     pub(super) fn joined(&mut self, now: Now, info: &ChannelInfo, outputs: &mut Vec<Output>) {
         // Told again on purpose if it was known: the user asked for it.
-        if self.timelines.contains_key(&info.channel) {
+        if self.timelines.get(&info.channel).is_some_and(|timeline| timeline.announced) {
             outputs.push(Output::Event(Event::Joined(info.clone())));
         }
+        self.moved.insert(info.channel);
         self.follow(now, info, outputs);
     }
 
     pub(super) fn left(&mut self, channel: ChannelId, outputs: &mut Vec<Output>) {
-        self.timelines.remove(&channel);
-        outputs.push(Output::Event(Event::Left(channel)));
+        self.moved.insert(channel);
+        if self.timelines.remove(&channel).is_some() {
+            outputs.push(Output::Event(Event::Left(channel)));
+        }
     }
 
     pub(super) fn list_channels(&mut self, now: Now, asked: bool, outputs: &mut Vec<Output>) {
         let rows = ChannelRows { asked, rows: Vec::new() };
+        if !self.is_listing() {
+            self.moved.clear();
+        }
         self.user_request(now, Pending::Channels(rows), list_channels(None), outputs);
+    }
+
+    pub(super) fn is_listing(&self) -> bool {
+        self.pending.values().any(|pending| matches!(pending, Pending::Channels(_)))
     }
 
     pub(super) fn channel_page(
@@ -90,6 +100,7 @@ impl Session {
         let gone: Vec<ChannelId> = self
             .timelines
             .keys()
+            .filter(|known| !self.moved.contains(known))
             .filter(|known| !channels.iter().any(|info| info.joined && info.channel == **known))
             .copied()
             .collect();
@@ -97,7 +108,10 @@ impl Session {
             self.left(channel, outputs);
         }
         outputs.push(Output::Event(Event::Channels(channels.to_vec())));
-        for info in channels.iter().filter(|info| info.joined) {
+        // What moved since the listing began was told by its own reply, which is the newer word.
+        let news: Vec<&ChannelInfo> =
+            channels.iter().filter(|info| info.joined && !self.moved.contains(&info.channel)).collect();
+        for info in news {
             self.follow(now, info, outputs);
         }
     }

@@ -5,9 +5,9 @@
 use mechat_protocol::limits::{HISTORIES_IN_FLIGHT_MAX, PAGE_ENTRIES_MAX};
 use mechat_protocol::reply::{ChannelInfo, ErrorReply, HistoryPage};
 use mechat_protocol::request::{HistoryRange, ReadHistory};
-use mechat_protocol::{ChannelId, Entry, RequestId};
+use mechat_protocol::{Body, ChannelId, Entry, ErrorCode, RequestId};
 
-use super::{Now, Output, Pending, Session, offline, refused};
+use super::{Now, Output, Pending, Session, offline, refused, retry_delay_ms};
 use crate::event::{Event, RequestKind};
 use crate::timeline::{Step, Timeline};
 
@@ -27,12 +27,11 @@ pub(super) enum PageWanted {
 impl Session {
     pub(super) fn entry(&mut self, now: Now, entry: Entry, outputs: &mut Vec<Output>) {
         let channel = entry.channel;
-        let Some(timeline) = self.timelines.get_mut(&channel) else {
-            // Joined from another device: learn about it.
-            self.timelines.insert(channel, Timeline::new(entry.epoch));
-            self.list_channels(now, false, outputs);
-            return self.pull(now, channel, outputs);
+        let Some(timeline) = self.timelines.get_mut(&channel).filter(|timeline| timeline.announced) else {
+            // Joined from another device, or the listing is on its way: it tells of the channel first.
+            return self.learn_channels(now, outputs);
         };
+        let is_own_end = entry.body == Body::Left && self.owner.as_ref() == Some(&entry.sender);
         match timeline.pushed(&entry) {
             Step::Apply => outputs.push(appended(channel, vec![entry], true)),
             Step::Ignore => {}
@@ -41,6 +40,10 @@ impl Session {
                 outputs.push(Output::Event(Event::Reset(channel)));
                 self.pull(now, channel, outputs);
             }
+        }
+        // Left from another device.
+        if is_own_end {
+            self.left(channel, outputs);
         }
     }
 
@@ -54,11 +57,10 @@ impl Session {
     /// Takes note of a channel of one's own, and pulls what is missing.
     pub(super) fn follow(&mut self, now: Now, info: &ChannelInfo, outputs: &mut Vec<Output>) {
         let channel = info.channel;
-        let known = self.timelines.contains_key(&channel);
         let timeline = self.timelines.entry(channel).or_insert_with(|| Timeline::new(info.epoch));
-        let reset = timeline.learned(info.epoch);
+        let reset = timeline.learned(info.epoch) || timeline.is_ahead(info.head);
         let behind = timeline.is_behind(info.head);
-        if !known {
+        if !std::mem::replace(&mut timeline.announced, true) {
             outputs.push(Output::Event(Event::Joined(info.clone())));
         }
         if reset {
@@ -154,7 +156,20 @@ impl Session {
         if let Some(timeline) = self.timelines.get_mut(&channel) {
             timeline.pulling = false;
         }
+        if matches!(error.code, ErrorCode::NotAMember | ErrorCode::NoSuchChannel) {
+            self.left(channel, outputs);
+        } else {
+            // A gap is not left open: the listing that follows tells where the channel stands.
+            self.list_again_ms = Some(now.ms + retry_delay_ms(error));
+        }
         self.page_done(now, outputs);
+    }
+
+    /// Lists the channels, unless that is under way.
+    fn learn_channels(&mut self, now: Now, outputs: &mut Vec<Output>) {
+        if !self.is_listing() {
+            self.list_channels(now, false, outputs);
+        }
     }
 
     pub(super) fn history(

@@ -6,7 +6,7 @@
 //! Invariants: nothing a relay sends makes it panic; a request is answered to the user exactly once; entries are handed
 //! on in seq order, each once; a message that was said leaves the outbox only by the relay's word.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
 use mechat_certs::TrustError;
@@ -18,7 +18,7 @@ use mechat_protocol::message::Message;
 use mechat_protocol::reply::{ErrorReply, Welcome};
 use mechat_protocol::request::{Hello, Ping};
 use mechat_protocol::secret::Token;
-use mechat_protocol::{ChannelId, ErrorCode, Fingerprint, RequestId, Retry};
+use mechat_protocol::{AccountName, ChannelId, ErrorCode, Fingerprint, RequestId, Retry};
 use secrecy::SecretString;
 
 use crate::Command;
@@ -40,6 +40,12 @@ pub(crate) use sign_in::Flow;
 /// Milliseconds without a word from the relay after which the link is taken for dead.
 const SILENCE_MAX_MS: u64 = 45_000;
 const _: () = assert!(2 * PING_INTERVAL_MS < SILENCE_MAX_MS && SILENCE_MAX_MS < IDLE_TIMEOUT_MS);
+
+/// Milliseconds after which something refused for now is tried again, if the relay does not say; and at most, if it does.
+const RETRY_MS: u64 = 1_000;
+const RETRY_MAX_MS: u64 = 60_000;
+/// Milliseconds that a connection must have stood for the next failure to count as the first.
+const STABLE_MS: u64 = 10_000;
 
 /// The time and some randomness, with each input.
 #[derive(Debug, Clone, Copy)]
@@ -173,6 +179,14 @@ pub(crate) struct Session {
     outbox: Outbox,
     /// When refused messages are sent again.
     retry_outbox_ms: Option<u64>,
+    /// When the channels are listed again, since a page was refused.
+    list_again_ms: Option<u64>,
+    /// Channels joined or left since the present listing began: it may not know.
+    moved: BTreeSet<ChannelId>,
+    /// Whose outbox and timelines these are.
+    owner: Option<AccountName>,
+    /// When the relay said welcome.
+    up_since_ms: u64,
 }
 
 impl Session {
@@ -197,6 +211,10 @@ impl Session {
             pages_in_flight: 0,
             outbox: Outbox::default(),
             retry_outbox_ms: None,
+            list_again_ms: None,
+            moved: BTreeSet::new(),
+            owner: None,
+            up_since_ms: 0,
         }
     }
 
@@ -232,7 +250,7 @@ impl Session {
             State::Greeting | State::Up => {
                 let ping = self.spoken_ms + PING_INTERVAL_MS;
                 let dead = self.heard_ms + SILENCE_MAX_MS;
-                Some(ping.min(dead).min(self.retry_outbox_ms.unwrap_or(u64::MAX)))
+                [Some(ping), Some(dead), self.retry_outbox_ms, self.list_again_ms].into_iter().flatten().min()
             }
             State::Connecting | State::Untrusted(_) | State::Failed | State::Stopped => None,
         }
@@ -249,9 +267,11 @@ impl Session {
                 if self.spoken_ms + PING_INTERVAL_MS <= now.ms {
                     self.request(now, Pending::Ping, Ping { id: RequestId(0) }.into(), outputs);
                 }
-                if self.retry_outbox_ms.is_some_and(|due| due <= now.ms) {
-                    self.retry_outbox_ms = None;
+                if self.retry_outbox_ms.take_if(|due| *due <= now.ms).is_some() {
                     self.send_outbox(now, outputs);
+                }
+                if self.list_again_ms.take_if(|due| *due <= now.ms).is_some() {
+                    self.list_channels(now, false, outputs);
                 }
             }
             _ => {}
@@ -318,7 +338,7 @@ impl Session {
 
     fn welcomed(&mut self, now: Now, welcome: Welcome, outputs: &mut Vec<Output>) {
         self.state = State::Up;
-        self.failures = 0;
+        self.up_since_ms = now.ms;
         self.welcome = Some(welcome.clone());
         outputs.push(Output::Event(Event::Welcome(welcome)));
         self.continue_sign_in(now, outputs);
@@ -362,6 +382,9 @@ impl Session {
         if !matches!(self.state, State::Greeting | State::Up) {
             return;
         }
+        if matches!(self.state, State::Up) && self.up_since_ms + STABLE_MS <= now.ms {
+            self.failures = 0;
+        }
         self.forget_connection(outputs);
         let reason = self.last_close.as_ref().map_or_else(|| reason.to_owned(), |close| close.reason.clone());
         match self.last_close.as_ref().map(|close| close.retry) {
@@ -377,6 +400,7 @@ impl Session {
         self.pages_in_flight = 0;
         self.outbox.rewind();
         self.retry_outbox_ms = None;
+        self.list_again_ms = None;
         self.restart_flow();
         for timeline in self.timelines.values_mut() {
             timeline.pulling = false;
@@ -402,7 +426,7 @@ impl Session {
             Message::Entry(entry) => self.entry(now, entry, outputs),
             Message::Presence(presence) => outputs.push(Output::Event(Event::Presence(presence.changes))),
             Message::Lagged(lagged) => self.behind(now, lagged.channel, outputs),
-            Message::GoAway(go_away) => self.go_away_ms = Some(go_away.delay_ms.min(60_000)),
+            Message::GoAway(go_away) => self.go_away_ms = Some(go_away.delay_ms.min(RETRY_MAX_MS)),
             Message::Close(close) => self.closed(now, close, outputs),
             reply => self.reply(now, reply, outputs),
         }
@@ -460,7 +484,10 @@ impl Session {
 
     fn refused(&mut self, now: Now, pending: Pending, error: ErrorReply, outputs: &mut Vec<Output>) {
         match pending {
-            Pending::Hello => self.give_up(error.message, outputs),
+            Pending::Hello => {
+                outputs.push(Output::Disconnect);
+                self.give_up(error.message, outputs);
+            }
             Pending::Ping => {}
             Pending::SignIn(kind) => self.sign_in_refused(kind, error, outputs),
             Pending::Say(nonce) => self.say_refused(now, nonce, error, outputs),
@@ -540,6 +567,11 @@ impl Pending {
 
 fn refused(request: RequestKind, error: ErrorReply) -> Output {
     Output::Event(Event::Refused { request, error })
+}
+
+/// How long to wait before something refused for now is tried again.
+fn retry_delay_ms(error: &ErrorReply) -> u64 {
+    error.retry_after_ms.map_or(RETRY_MS, |ms| ms.min(RETRY_MAX_MS))
 }
 
 fn offline() -> ErrorReply {

@@ -56,12 +56,8 @@ impl Session {
         password: SecretString,
         outputs: &mut Vec<Output>,
     ) {
-        self.begin(
-            now,
-            Flow::Password { account, password, stage: Stage::ToRegister },
-            RequestKind::Register,
-            outputs,
-        );
+        let flow = Flow::Password { account, password, stage: Stage::ToRegister };
+        self.sign_in_with_password(now, flow, RequestKind::Register, outputs);
     }
 
     pub(super) fn login(
@@ -71,27 +67,39 @@ impl Session {
         password: SecretString,
         outputs: &mut Vec<Output>,
     ) {
-        self.begin(
-            now,
-            Flow::Password { account, password, stage: Stage::ToLogIn },
-            RequestKind::Login,
-            outputs,
-        );
+        let flow = Flow::Password { account, password, stage: Stage::ToLogIn };
+        self.sign_in_with_password(now, flow, RequestKind::Login, outputs);
     }
 
     pub(super) fn resume(&mut self, now: Now, token: Token, outputs: &mut Vec<Output>) {
-        self.token = Some(token);
-        self.begin(now, Flow::Idle, RequestKind::Resume, outputs);
+        if self.may_begin(RequestKind::Resume, outputs) {
+            self.token = Some(token);
+            self.begin(now, Flow::Idle, outputs);
+        }
     }
 
-    fn begin(&mut self, now: Now, flow: Flow, kind: RequestKind, outputs: &mut Vec<Output>) {
-        if self.signed_in || !matches!(self.flow, Flow::Idle) {
-            let rule = "already signed in, or a sign-in is under way: log out first";
-            return outputs.push(refused(kind, ErrorReply::new(None, ErrorCode::AlreadyAuthenticated, rule)));
-        }
-        if matches!(flow, Flow::Password { .. }) {
+    fn sign_in_with_password(&mut self, now: Now, flow: Flow, kind: RequestKind, outputs: &mut Vec<Output>) {
+        if self.may_begin(kind, outputs) {
             self.token = None;
+            self.begin(now, flow, outputs);
         }
+    }
+
+    /// A sign-in that has not begun on the wire gives way to another one.
+    fn may_begin(&self, kind: RequestKind, outputs: &mut Vec<Output>) -> bool {
+        let waits = matches!(
+            self.flow,
+            Flow::Idle | Flow::Password { stage: Stage::ToRegister | Stage::ToLogIn, .. }
+        );
+        if self.signed_in || !waits {
+            let rule = "already signed in, or a sign-in is under way: log out first";
+            outputs.push(refused(kind, ErrorReply::new(None, ErrorCode::AlreadyAuthenticated, rule)));
+            return false;
+        }
+        true
+    }
+
+    fn begin(&mut self, now: Now, flow: Flow, outputs: &mut Vec<Output>) {
         self.flow = flow;
         if matches!(self.state, State::Up) {
             self.continue_sign_in(now, outputs);
@@ -207,6 +215,10 @@ impl Session {
         self.flow = Flow::Idle;
         self.signed_in = true;
         self.token = Some(reply.token.clone());
+        if self.owner.as_ref() != Some(&reply.account) {
+            self.forget_account("somebody else signed in before it was sent", outputs);
+            self.owner = Some(reply.account.clone());
+        }
         outputs.push(Output::Event(Event::SignedIn(SignedInEvent {
             account: reply.account.clone(),
             session: reply.session,
@@ -244,11 +256,18 @@ impl Session {
     pub(super) fn logged_out(&mut self, outputs: &mut Vec<Output>) {
         self.signed_in = false;
         self.token = None;
-        // What belongs to the account goes with it: the next one to sign in is somebody else.
+        self.forget_account("you logged out before it was acknowledged", outputs);
+        self.owner = None;
+        outputs.push(Output::Event(Event::SignedOut(SignedOut::LoggedOut)));
+    }
+}
+
+impl Session {
+    /// What belongs to an account goes with it: the next one to sign in is somebody else.
+    fn forget_account(&mut self, why: &str, outputs: &mut Vec<Output>) {
         self.timelines.clear();
         self.pages.clear();
-        self.outbox = crate::outbox::Outbox::default();
-        outputs.push(Output::Event(Event::SignedOut(SignedOut::LoggedOut)));
+        self.empty_outbox(why, outputs);
     }
 }
 

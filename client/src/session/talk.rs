@@ -2,14 +2,11 @@
 
 use mechat_protocol::reply::{Ack, ErrorReply};
 use mechat_protocol::request::Send;
-use mechat_protocol::{ChannelId, Content, Nonce, RequestId, Retry, Seq};
+use mechat_protocol::{ChannelId, Content, ErrorCode, Nonce, RequestId, Retry, Seq};
 
-use super::{Now, Output, Pending, Session};
+use super::{Now, Output, Pending, Session, retry_delay_ms};
 use crate::event::{Event, OutboxState};
 use crate::outbox::Unsent;
-
-/// Milliseconds after which a message refused as `busy` is sent again, if the relay does not say.
-const RETRY_MS: u64 = 1_000;
 
 impl Session {
     pub(super) fn say(
@@ -53,10 +50,19 @@ impl Session {
     ) {
         if error.retry == Retry::Later {
             self.outbox.put_back(nonce);
-            self.retry_outbox_ms = Some(now.ms + error.retry_after_ms.unwrap_or(RETRY_MS));
+            self.retry_outbox_ms = Some(now.ms + retry_delay_ms(&error));
         } else if let Some(message) = self.outbox.remove(nonce) {
             outputs.push(moved(nonce, message.channel, OutboxState::Failed(error)));
             self.send_outbox(now, outputs);
+        }
+    }
+
+    /// What was not acknowledged belongs to an account that is gone, and must not go out under another one's name.
+    pub(super) fn empty_outbox(&mut self, why: &str, outputs: &mut Vec<Output>) {
+        self.retry_outbox_ms = None;
+        for message in std::mem::take(&mut self.outbox).into_messages() {
+            let error = ErrorReply::new(None, ErrorCode::Unauthenticated, why);
+            outputs.push(moved(message.nonce, message.channel, OutboxState::Failed(error)));
         }
     }
 }

@@ -407,3 +407,128 @@ fn nothing_a_relay_says_makes_it_panic_or_break_its_promises() {
         }
     }
 }
+
+/// Nonces that failed for good.
+fn failed(outputs: &[Output]) -> Vec<Nonce> {
+    let failed = outputs.iter().filter_map(|output| match output {
+        Output::Event(Event::Outbox { nonce, state: OutboxState::Failed(_), .. }) => Some(*nonce),
+        _ => None,
+    });
+    failed.collect()
+}
+
+#[test]
+fn what_one_account_said_never_goes_out_under_another_ones_name() {
+    let mut bench = Bench::signed_in(3);
+    bench.page(1..=3, 3);
+    bench.say(1);
+    bench.receive(Close::new(CloseCode::SessionRevoked, "replayed").into());
+    bench.say(2);
+    bench.ms += 30_000;
+    bench.feed(Input::Tick);
+    bench.greet();
+    bench.feed(Input::Command(Command::Resume(token(9))));
+    let outputs = bench.sign_in(&AccountName::new("bob").expect("name"), 3);
+    assert_eq!(failed(&outputs), [nonce(1), nonce(2)], "told, not sent");
+    assert!(!sent(&outputs).iter().any(|message| matches!(message, Message::Send(_))));
+    let asked = sent(&outputs)
+        .into_iter()
+        .find_map(|m| if let Message::ReadHistory(read) = m { Some(read.range) } else { None });
+    assert_eq!(asked, Some(HistoryRange::Latest), "where the one before stood is forgotten");
+}
+
+#[test]
+fn logging_out_tells_what_was_not_acknowledged() {
+    let mut bench = Bench::signed_in(0);
+    bench.say(1);
+    bench.feed(Input::Command(Command::Logout));
+    let id = bench.pending_id(|pending| matches!(pending, Pending::Logout));
+    let outputs = bench.receive(mechat_protocol::reply::LoggedOut { id }.into());
+    assert_eq!(failed(&outputs), [nonce(1)]);
+}
+
+#[test]
+fn a_channel_joined_elsewhere_is_told_of_before_its_entries() {
+    let mut bench = Bench::signed_in(0);
+    let elsewhere = ChannelId(8);
+    let outputs = bench.receive(Entry { channel: elsewhere, ..entry(1) }.into());
+    assert!(matches!(sent(&outputs)[..], [Message::ListChannels(_)]), "{outputs:?}");
+    assert!(appended(&outputs).is_empty());
+    assert!(bench.receive(Entry { channel: elsewhere, ..entry(2) }.into()).is_empty(), "asked once");
+    let id = bench.pending_id(|pending| matches!(pending, Pending::Channels(_)));
+    let info = ChannelInfo { channel: elsewhere, ..den(2) };
+    let outputs = bench.receive(ChannelPage { id, channels: vec![den(0), info], more: false }.into());
+    assert!(
+        outputs.iter().any(|o| matches!(o, Output::Event(Event::Joined(info)) if info.channel == elsewhere))
+    );
+    assert!(matches!(sent(&outputs)[..], [Message::ReadHistory(_)]));
+}
+
+#[test]
+fn a_channel_left_elsewhere_ends_with_its_own_entry() {
+    let mut bench = Bench::signed_in(1);
+    bench.page(1..=1, 1);
+    let sender = AccountName::new("ann").expect("name");
+    let outputs = bench.receive(Entry { sender, body: Body::Left, ..entry(2) }.into());
+    assert_eq!(appended(&outputs), [2]);
+    assert!(matches!(outputs.last(), Some(Output::Event(Event::Left(DEN)))));
+}
+
+#[test]
+fn a_refused_page_is_asked_for_again_and_a_lost_membership_is_told() {
+    let mut bench = Bench::signed_in(3);
+    let refuse = |bench: &mut Bench, code| {
+        let id = bench.pending_id(|pending| matches!(pending, Pending::Pull(_)));
+        let error = ErrorReply { retry_after_ms: Some(u64::MAX), ..ErrorReply::new(Some(id), code, "no") };
+        bench.receive(error.into())
+    };
+    refuse(&mut bench, ErrorCode::Internal);
+    bench.ms += PING_INTERVAL_MS;
+    bench.feed(Input::Tick);
+    assert!(
+        bench.session.list_again_ms.is_some_and(|at| at <= RETRY_MAX_MS),
+        "a relay cannot put it off for ever"
+    );
+    bench.session.list_again_ms = Some(bench.ms);
+    bench.feed(Input::Tick);
+    let id = bench.pending_id(|pending| matches!(pending, Pending::Channels(_)));
+    bench.receive(ChannelPage { id, channels: vec![den(3)], more: false }.into());
+    let outputs = refuse(&mut bench, ErrorCode::NotAMember);
+    assert!(outputs.iter().any(|o| matches!(o, Output::Event(Event::Left(DEN)))), "{outputs:?}");
+}
+
+#[test]
+fn a_join_during_a_long_listing_is_not_taken_back_by_it() {
+    let mut bench = Bench::signed_in(0);
+    bench.feed(Input::Command(Command::ListChannels));
+    let id = bench.pending_id(|pending| matches!(pending, Pending::Channels(_)));
+    let late = ChannelInfo { channel: ChannelId(8), name: ChannelName::new("late").expect("name"), ..den(0) };
+    bench.receive(
+        ChannelPage { id, channels: vec![den(0), ChannelInfo { joined: false, ..late.clone() }], more: true }
+            .into(),
+    );
+    bench.feed(Input::Command(Command::Join(late.name.clone())));
+    let id = bench.pending_id(|pending| matches!(pending, Pending::Join));
+    bench.receive(Joined { id, channel: late }.into());
+    let id = bench.pending_id(|pending| matches!(pending, Pending::Channels(_)));
+    let outputs = bench.receive(ChannelPage { id, channels: Vec::new(), more: false }.into());
+    assert!(!outputs.iter().any(|o| matches!(o, Output::Event(Event::Left(_)))), "{outputs:?}");
+}
+
+#[test]
+fn a_restored_relay_that_knows_less_is_read_anew() {
+    let mut bench = Bench::signed_in(3);
+    bench.page(1..=3, 3);
+    bench.feed(Input::Command(Command::ListChannels));
+    let id = bench.pending_id(|pending| matches!(pending, Pending::Channels(_)));
+    let outputs = bench.receive(ChannelPage { id, channels: vec![den(2)], more: false }.into());
+    assert!(outputs.iter().any(|o| matches!(o, Output::Event(Event::Reset(DEN)))));
+    assert!(matches!(sent(&outputs)[..], [Message::ReadHistory(read)] if read.range == HistoryRange::Latest));
+}
+
+#[test]
+fn a_refused_sign_in_leaves_the_token_alone() {
+    let mut bench = Bench::signed_in(0);
+    bench.feed(Input::Command(Command::Resume(token(7))));
+    assert_eq!(bench.session.token, Some(token(2)), "the one that is good");
+}
