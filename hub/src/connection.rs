@@ -23,8 +23,8 @@ pub(crate) struct Connection {
     pub(crate) in_flight: usize,
     /// Those of them that read history: `<= HISTORIES_IN_FLIGHT_MAX`.
     pub(crate) histories: usize,
-    /// Failed sign-ins: `< SIGN_IN_ATTEMPTS_MAX`.
-    pub(crate) failures: u32,
+    /// Sign-ins begun since the last success: `<= SIGN_IN_ATTEMPTS_MAX`.
+    pub(crate) attempts: u32,
     /// A close was sent; what else comes is ignored.
     pub(crate) closing: bool,
 }
@@ -94,7 +94,7 @@ impl Connection {
             due_ms,
             in_flight: 0,
             histories: 0,
-            failures: 0,
+            attempts: 0,
             closing: false,
         }
     }

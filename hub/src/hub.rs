@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use mechat_protocol::codec::Refusal;
 use mechat_protocol::event::{Close, GoAway, PresenceChanged};
 use mechat_protocol::limits::{
-    CHANNELS_MAX, GO_AWAY_DELAY_MAX_MS, HISTORIES_IN_FLIGHT_MAX, IDLE_TIMEOUT_MS, IN_FLIGHT_MAX,
-    PENDING_TIMEOUT_MS, PRESENCE_CHANGES_MAX,
+    GO_AWAY_DELAY_MAX_MS, HISTORIES_IN_FLIGHT_MAX, IDLE_TIMEOUT_MS, IN_FLIGHT_MAX, PENDING_TIMEOUT_MS,
+    PRESENCE_CHANGES_MAX,
 };
 use mechat_protocol::name::RELAY_ACCOUNT;
 use mechat_protocol::reply::{Durability, ErrorReply, Participant, Pong};
@@ -44,6 +44,8 @@ pub(crate) struct Account {
     pub(crate) record: AccountRecord,
     /// Its memberships.
     pub(crate) channels: BTreeSet<ChannelId>,
+    /// Memberships that wait for the storage.
+    pub(crate) joining: usize,
     /// Its connections that are signed in.
     pub(crate) connections: BTreeSet<ConnId>,
 }
@@ -67,11 +69,19 @@ pub(crate) enum WaitingFor {
     History(ChannelId),
 }
 
+impl WaitingFor {
+    /// Whether it makes the account a member of one more channel.
+    pub(crate) const fn is_membership(self) -> bool {
+        matches!(self, Self::Create | Self::Join(_))
+    }
+}
+
 /// The relay's mind. See the crate's documentation.
 #[derive(Debug)]
 pub struct Hub {
     pub(crate) config: HubConfig,
-    pub(crate) connections: HashMap<ConnId, Connection>,
+    /// In a fixed order, so that the same inputs give the same effects.
+    pub(crate) connections: BTreeMap<ConnId, Connection>,
     pub(crate) accounts: HashMap<AccountId, Account>,
     /// By case-folded name, which is the order of listings.
     pub(crate) people: BTreeMap<String, AccountId>,
@@ -92,7 +102,7 @@ impl Hub {
     pub fn new(config: HubConfig, snapshot: Snapshot) -> Self {
         let mut hub = Self {
             config,
-            connections: HashMap::new(),
+            connections: BTreeMap::new(),
             accounts: HashMap::new(),
             people: BTreeMap::new(),
             channels: HashMap::new(),
@@ -155,6 +165,9 @@ impl Hub {
     fn message(&mut self, now: Now, conn: ConnId, message: Message, effects: &mut Effects) {
         let Some(connection) = self.connections.get_mut(&conn).filter(|c| !c.closing) else { return };
         connection.heard_ms = now.mono_ms;
+        if let Phase::Connected(connected) = &connection.phase {
+            self.sessions.confirm(connected.session(), conn);
+        }
         let (id, is_hello) = (message.id(), matches!(message, Message::Hello(_)));
         let result = if matches!(connection.phase, Phase::Greeting) && !is_hello {
             Err(broken(ErrorCode::HelloFirst, "`hello` comes first: it agrees on a version"))
@@ -288,6 +301,9 @@ impl Hub {
         }
         connection.in_flight += 1;
         connection.histories += usize::from(history);
+        if let Some(account) = self.accounts.get_mut(&account).filter(|_| what.is_membership()) {
+            account.joining += 1;
+        }
         let ticket = Ticket(self.next_ticket);
         self.next_ticket += 1;
         self.waiting.insert(ticket, Waiting { conn, id, account, what });
@@ -311,12 +327,11 @@ impl Hub {
 
     pub(crate) fn add_account(&mut self, record: AccountRecord) {
         self.people.insert(record.name.key().folded, record.id);
-        let account = Account { record, channels: BTreeSet::new(), connections: BTreeSet::new() };
+        let account = Account { record, channels: BTreeSet::new(), joining: 0, connections: BTreeSet::new() };
         self.accounts.insert(account.record.id, account);
     }
 
     pub(crate) fn add_channel(&mut self, record: ChannelRecord) {
-        debug_assert!(self.channels.len() < CHANNELS_MAX, "the limit is checked before a channel is made");
         let host =
             record.host.and_then(|host| self.accounts.get(&host)).map(|account| account.record.name.clone());
         let host = host.unwrap_or_else(|| self.config.relay_account.clone());

@@ -118,6 +118,8 @@ pub struct Authenticated {
     pub token: Token,
     /// Until when it is good.
     pub token_expires: UnixMillis,
+    /// The same token was resumed with before, and the session's latest token is not used yet: a lost reply, or a thief.
+    pub again: bool,
 }
 
 /// An account as the storage has it, without its credentials.
@@ -183,6 +185,8 @@ pub enum AppendOutcome {
     Known(Entry),
     /// A join of a member or a leave of somebody else: no entry.
     Unchanged,
+    /// A message of somebody who is not a member any more: no entry.
+    NotAMember,
 }
 
 /// A part of a log, ascending, contiguous.

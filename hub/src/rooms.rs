@@ -91,7 +91,7 @@ impl Hub {
     ) {
         match outcome {
             AppendOutcome::New(entry) => self.member_joined(waiting, entry, effects),
-            AppendOutcome::Known(_) | AppendOutcome::Unchanged => {
+            AppendOutcome::NotAMember | AppendOutcome::Known(_) | AppendOutcome::Unchanged => {
                 self.confirm_join(waiting.conn, waiting.id, channel, effects);
             }
         }
@@ -147,16 +147,20 @@ impl Hub {
         outcome: AppendOutcome,
         effects: &mut Effects,
     ) {
-        if let Some(account) = self.accounts.get(&waiting.account) {
-            effects
-                .extend(account.connections.iter().map(|conn| Effect::Unsubscribe { conn: *conn, channel }));
+        let conn = waiting.conn;
+        let mut others =
+            self.accounts.get(&waiting.account).map(|a| a.connections.clone()).unwrap_or_default();
+        if others.remove(&conn) {
+            effects.push(Effect::Unsubscribe { conn, channel });
         }
-        self.remove_member(channel, waiting.account);
-        effects.push(Effect::Send { conn: waiting.conn, message: Left { id: waiting.id, channel }.into() });
+        effects.push(Effect::Send { conn, message: Left { id: waiting.id, channel }.into() });
+        // The account's other connections learn of it by the entry, the last one they get.
         if let AppendOutcome::New(entry) = outcome {
             self.committed(&entry);
             effects.push(Effect::Broadcast(entry));
         }
+        effects.extend(others.into_iter().map(|conn| Effect::Unsubscribe { conn, channel }));
+        self.remove_member(channel, waiting.account);
     }
 
     pub(crate) fn committed(&mut self, entry: &Entry) {
@@ -211,7 +215,7 @@ impl Hub {
 
     fn room_for_one_more(&self, account: AccountId) -> Result<(), RuleBroken> {
         match self.accounts.get(&account) {
-            Some(account) if account.channels.len() >= CHANNELS_PER_ACCOUNT_MAX => {
+            Some(account) if account.channels.len() + account.joining >= CHANNELS_PER_ACCOUNT_MAX => {
                 let rule =
                     format!("an account is in at most {CHANNELS_PER_ACCOUNT_MAX} channels: leave one first");
                 Err(broken(ErrorCode::LimitReached, rule))
@@ -219,6 +223,11 @@ impl Hub {
             _ => Ok(()),
         }
     }
+}
+
+/// Not as a member of this channel.
+pub(crate) fn not_a_member() -> RuleBroken {
+    broken(ErrorCode::NotAMember, "only members may do this: join the channel first")
 }
 
 fn channel_exists() -> RuleBroken {

@@ -18,6 +18,8 @@ pub(crate) struct SessionRow {
     /// The latest connection, and whether it still stands.
     pub(crate) conn: ConnId,
     pub(crate) connected: bool,
+    /// Something was heard on it since the sign-in: its owner has the latest token.
+    pub(crate) confirmed: bool,
     pub(crate) address: String,
     pub(crate) since: UnixMillis,
 }
@@ -35,6 +37,17 @@ impl Sessions {
         let before = self.rows.insert(session, row)?;
         self.gone.remove(&(before.conn, session));
         before.connected.then_some(before.conn)
+    }
+
+    /// Notes that the owner got the reply to the sign-in on this connection.
+    pub(crate) fn confirm(&mut self, session: SessionId, conn: ConnId) {
+        if let Some(row) = self.rows.get_mut(&session).filter(|row| row.conn == conn) {
+            row.confirmed = true;
+        }
+    }
+
+    pub(crate) fn is_confirmed(&self, session: SessionId) -> bool {
+        self.rows.get(&session).is_some_and(|row| row.confirmed)
     }
 
     /// Notes that a connection of the session is gone. Another one may have replaced it already.

@@ -4,8 +4,9 @@
 //! checked elsewhere; only their [`Authenticated`] leads to [`Phase::Connected`].
 
 use mechat_protocol::limits::{
-    DATA_LEN_MAX, FRAME_LEN_MAX, FRAME_LEN_MAX_PENDING, IDLE_TIMEOUT_MS, IN_FLIGHT_MAX, NAME_CHARS_MAX,
-    PAGE_ENTRIES_MAX, PENDING_TIMEOUT_MS, PROTOCOL_VERSION, SIGN_IN_ATTEMPTS_MAX, TEXT_LEN_MAX,
+    AGENT_LEN_MAX, DATA_LEN_MAX, FRAME_LEN_MAX, FRAME_LEN_MAX_PENDING, IDLE_TIMEOUT_MS, IN_FLIGHT_MAX,
+    NAME_CHARS_MAX, PAGE_ENTRIES_MAX, PENDING_TIMEOUT_MS, PROTOCOL_VERSION, SIGN_IN_ATTEMPTS_MAX,
+    TEXT_LEN_MAX,
 };
 use mechat_protocol::reply::{
     Limits, LoggedOut, LoginChallenge, RegisterChallenge, Registered, SignedIn, Welcome,
@@ -21,7 +22,6 @@ use crate::session::SessionRow;
 use crate::{AccountId, ConnId, CredentialAsk, Effect, Effects, Now};
 
 impl Hub {
-    #[expect(clippy::unnecessary_wraps, reason = "the table of requests has one type")]
     pub(crate) fn hello(
         &mut self,
         conn: ConnId,
@@ -36,6 +36,11 @@ impl Hub {
             refuse(conn, Some(hello.id), broken(ErrorCode::UnsupportedVersion, rule), effects);
             self.close(conn, CloseCode::UnsupportedVersion, "no version in common", effects);
             return Ok(());
+        }
+        if hello.agent.len() > AGENT_LEN_MAX {
+            let rule =
+                format!("`agent` has at most {AGENT_LEN_MAX} bytes; this one has {}", hello.agent.len());
+            return Err(broken(ErrorCode::TooLarge, rule));
         }
         let Some(connection) = self.connections.get_mut(&conn) else { return Ok(()) };
         if matches!(connection.phase, Phase::Greeting) {
@@ -91,12 +96,28 @@ impl Hub {
         self.ask(conn, Asked { id: finish.id, registering: None }, ask, effects)
     }
 
+    /// Counts a guess. With OPAQUE the challenge already tells a guesser whether the password was right, so it is the
+    /// start that counts, not the finish.
+    fn has_attempts_left(&mut self, conn: ConnId, id: RequestId, effects: &mut Effects) -> bool {
+        let Some(connection) = self.connections.get_mut(&conn) else { return false };
+        if connection.attempts >= SIGN_IN_ATTEMPTS_MAX {
+            refuse(conn, Some(id), broken(ErrorCode::InvalidCredentials, TOO_MANY_ATTEMPTS), effects);
+            self.close(conn, CloseCode::TooManyAttempts, TOO_MANY_ATTEMPTS, effects);
+            return false;
+        }
+        connection.attempts += 1;
+        true
+    }
+
     pub(crate) fn login_start(
         &mut self,
         conn: ConnId,
         start: LoginStart,
         effects: &mut Effects,
     ) -> Result<(), RuleBroken> {
+        if !self.has_attempts_left(conn, start.id, effects) {
+            return Ok(());
+        }
         let LoginStart { id, account, message, binding } = start;
         let ask = CredentialAsk::LoginStart { account, message, binding };
         self.ask(conn, Asked { id, registering: None }, ask, effects)
@@ -124,6 +145,9 @@ impl Hub {
         resume: Resume,
         effects: &mut Effects,
     ) -> Result<(), RuleBroken> {
+        if !self.has_attempts_left(conn, resume.id, effects) {
+            return Ok(());
+        }
         let ask = CredentialAsk::Resume { token: resume.token, at: now.wall };
         self.ask(conn, Asked { id: resume.id, registering: None }, ask, effects)
     }
@@ -185,8 +209,7 @@ impl Hub {
                 self.advance(conn, id, Step::Idle, Registered { id, account }.into(), effects);
             }
             CredentialAnswer::Replayed(session) => {
-                let reason = "an old token of this session was used again: sign in with the password";
-                self.revoked(session, conn, reason, effects);
+                self.revoked(session, conn, REPLAYED, effects);
                 self.failed_sign_in(conn, id, invalid_token(), effects);
             }
             CredentialAnswer::Revoked(session) => {
@@ -248,10 +271,8 @@ impl Hub {
 
     fn failed_sign_in(&mut self, conn: ConnId, id: RequestId, broken: RuleBroken, effects: &mut Effects) {
         self.rejected(conn, id, broken, effects);
-        let Some(connection) = self.connections.get_mut(&conn) else { return };
-        connection.failures += 1;
-        if connection.failures >= SIGN_IN_ATTEMPTS_MAX {
-            self.close(conn, CloseCode::TooManyAttempts, "five failed sign-ins on one connection", effects);
+        if self.connections.get(&conn).is_some_and(|connection| connection.attempts >= SIGN_IN_ATTEMPTS_MAX) {
+            self.close(conn, CloseCode::TooManyAttempts, TOO_MANY_ATTEMPTS, effects);
         }
     }
 
@@ -263,14 +284,24 @@ impl Hub {
         proof: &Authenticated,
         effects: &mut Effects,
     ) {
-        let Some(account) = self.accounts.get_mut(&proof.account) else { return };
+        if proof.again && self.sessions.is_confirmed(proof.session) {
+            // Not a lost reply: whoever got the successor has used the connection since.
+            self.revoked(proof.session, conn, REPLAYED, effects);
+            self.failed_sign_in(conn, id, invalid_token(), effects);
+            let ask = CredentialAsk::Revoke { session: proof.session };
+            return effects.push(Effect::Credential { conn, id, ask });
+        }
+        let Some(account) = self.accounts.get_mut(&proof.account) else {
+            let rule = "the account cannot be found: try again later";
+            return self.rejected(conn, id, broken(ErrorCode::Internal, rule), effects);
+        };
         let Some(connection) = self.connections.get_mut(&conn).filter(|c| !c.closing) else { return };
         if asked_step(Some(connection), id).is_none() {
             return;
         }
         connection.phase = Phase::Connected(Connected::new(proof));
         connection.since = now.wall;
-        connection.failures = 0;
+        connection.attempts = 0;
         account.connections.insert(conn);
         let reply = SignedIn {
             id,
@@ -284,6 +315,7 @@ impl Hub {
             account: proof.account,
             conn,
             connected: true,
+            confirmed: false,
             address: connection.address.clone(),
             since: now.wall,
         };
@@ -346,6 +378,9 @@ fn invalid_credentials() -> RuleBroken {
 fn not_opaque() -> RuleBroken {
     broken(ErrorCode::Malformed, "this is not an OPAQUE message of the right step and length")
 }
+
+const REPLAYED: &str = "an old token of this session was used again: sign in with the password";
+const TOO_MANY_ATTEMPTS: &str = "five sign-ins without success on one connection";
 
 fn invalid_token() -> RuleBroken {
     broken(ErrorCode::InvalidToken, "the token is not good any more: sign in with the password")

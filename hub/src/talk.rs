@@ -10,7 +10,7 @@ use mechat_protocol::{Body, ChannelId, Content, Entry, ErrorCode, RuleBroken, Se
 use crate::authorize::broken;
 use crate::hub::{Hub, Waiting, WaitingFor, refuse};
 use crate::input::{AppendOutcome, Failure, HistoryRead, StoreAnswer};
-use crate::rooms::refuse_existing;
+use crate::rooms::{not_a_member, refuse_existing};
 use crate::{AppendDraft, ConnId, Effect, Effects, Now, StoreOp, Ticket};
 
 impl Hub {
@@ -21,7 +21,11 @@ impl Hub {
         send: Send,
         effects: &mut Effects,
     ) -> Result<(), RuleBroken> {
-        let account = self.member(conn, send.channel)?;
+        let account = match self.member(conn, send.channel) {
+            // It may be the resend of a message said as a member: the storage knows.
+            Err(broken) if broken.code == ErrorCode::NotAMember => self.actor(conn).1.ok_or(broken)?,
+            member => member?,
+        };
         if send.content == Content::Unknown {
             return Err(broken(
                 ErrorCode::Unsupported,
@@ -53,6 +57,7 @@ impl Hub {
             }
             // The nonce is the sender's own, so its place may be told even if it is in another channel.
             AppendOutcome::Known(entry) => acknowledge(waiting, &entry, effects),
+            AppendOutcome::NotAMember => refuse(waiting.conn, Some(waiting.id), not_a_member(), effects),
             AppendOutcome::Unchanged => {
                 debug_assert!(false, "a message is always appended or known: {channel}");
                 storage_failed(waiting, effects);
@@ -100,6 +105,11 @@ impl Hub {
         if let Some(connection) = self.connections.get_mut(&waiting.conn) {
             connection.in_flight -= 1;
             connection.histories -= usize::from(matches!(waiting.what, WaitingFor::History(_)));
+        }
+        if let Some(account) =
+            self.accounts.get_mut(&waiting.account).filter(|_| waiting.what.is_membership())
+        {
+            account.joining -= 1;
         }
         let waiting = &waiting;
         match (waiting.what, answer) {

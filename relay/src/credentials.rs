@@ -183,7 +183,7 @@ impl Credentials {
         self.storage
             .insert_token(NewToken { hash: TokenHash::of(&bytes), account, session, expires })
             .await?;
-        Ok(authenticated(account, session, bytes, expires))
+        Ok(authenticated(account, session, bytes, expires, false))
     }
 
     async fn resume(&self, token: &Token, at: UnixMillis) -> Result<CredentialAnswer, StorageError> {
@@ -194,7 +194,8 @@ impl Credentials {
             .rotate_token(TokenHash::of(token.as_bytes()), TokenHash::of(&next), at, expires)
             .await?;
         Ok(match rotation {
-            Rotation::Rotated { account, session } => authenticated(account, session, next, expires),
+            Rotation::Rotated { account, session } => authenticated(account, session, next, expires, false),
+            Rotation::Again { account, session } => authenticated(account, session, next, expires, true),
             Rotation::Replayed(session) => CredentialAnswer::Replayed(session),
             Rotation::Refused => CredentialAnswer::InvalidToken,
         })
@@ -215,9 +216,10 @@ fn authenticated(
     session: SessionId,
     token: Vec<u8>,
     token_expires: UnixMillis,
+    again: bool,
 ) -> CredentialAnswer {
     let token = Token::new(token).expect("a token of ours is within the limit");
-    CredentialAnswer::Authenticated(Authenticated { account, session, token, token_expires })
+    CredentialAnswer::Authenticated(Authenticated { account, session, token, token_expires, again })
 }
 
 fn refusal(state: NameState) -> Option<CredentialAnswer> {

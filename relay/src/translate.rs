@@ -42,6 +42,7 @@ pub(crate) fn written(written: Written) -> Result<StoreAnswer, Failure> {
         Written::ChannelExists => Ok(StoreAnswer::ChannelExists),
         Written::New(entry) => Ok(StoreAnswer::Appended(AppendOutcome::New(entry))),
         Written::Known(entry) => Ok(StoreAnswer::Appended(AppendOutcome::Known(entry))),
+        Written::NotAMember => Ok(StoreAnswer::Appended(AppendOutcome::NotAMember)),
         Written::Unchanged => Ok(StoreAnswer::Appended(AppendOutcome::Unchanged)),
         // The hub knows the channels, and makes none without a host.
         Written::NoSuchChannel | Written::Channel(_, None) => Err(Failure),

@@ -1,6 +1,6 @@
 //! Hello, registration, login, resume, logout: their order, and what they lead to.
 
-use mechat_hub::{AccountRecord, CredentialAnswer};
+use mechat_hub::{AccountRecord, Authenticated, CredentialAnswer};
 use mechat_protocol::limits::SIGN_IN_ATTEMPTS_MAX;
 use mechat_protocol::{AccountName, Message};
 
@@ -278,4 +278,37 @@ fn a_session_that_was_logged_out_while_it_resumed_elsewhere_ends_there_too() {
     stage.credential(2, 2, authenticated(ANN, 1));
     let revoked = stage.credential(1, 4, CredentialAnswer::Revoked(session(1)));
     assert_eq!(revoked[0], "close 2: session_revoked", "its token is worthless: {revoked:?}");
+}
+
+#[test]
+fn a_guess_counts_when_it_is_begun_since_the_challenge_tells_the_guesser() {
+    let mut stage = Stage::new();
+    stage.greet(1);
+    for _ in 0..SIGN_IN_ATTEMPTS_MAX {
+        assert_eq!(stage.say(1, login_start(2, "ann")).len(), 1);
+        assert_eq!(
+            stage.credential(1, 2, CredentialAnswer::LoginChallenge(opaque())),
+            ["1 < login_challenge 2"]
+        );
+    }
+    let ended = ["1 < error 2 invalid_credentials", "close 1: too_many_attempts"];
+    assert_eq!(stage.say(1, login_start(2, "ann")), ended);
+}
+
+#[test]
+fn an_old_token_is_a_lost_reply_until_its_successors_owner_was_heard() {
+    let again = |conn, id, stage: &mut Stage| {
+        stage.greet(conn);
+        stage.say(conn, resume(id));
+        let CredentialAnswer::Authenticated(proof) = authenticated(ANN, 7) else { panic!() };
+        stage.credential(conn, id, CredentialAnswer::Authenticated(Authenticated { again: true, ..proof }))
+    };
+    let mut stage = Stage::new();
+    stage.greet(1);
+    stage.sign_in_again(1, ANN, 7);
+    assert_eq!(again(2, 3, &mut stage)[0], "2 is signed in", "nobody was heard on it yet");
+    stage.say(2, ping(4));
+    let refused = again(3, 5, &mut stage);
+    assert_eq!(refused[..2], ["close 2: session_revoked", "3 < error 5 invalid_token"]);
+    assert!(refused[2].contains("revoke"), "{refused:?}");
 }

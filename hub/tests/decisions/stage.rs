@@ -195,6 +195,7 @@ pub(crate) fn session(number: u64) -> SessionId {
 
 pub(crate) fn authenticated(account: AccountId, session: u64) -> CredentialAnswer {
     CredentialAnswer::Authenticated(Authenticated {
+        again: false,
         account,
         session: self::session(session),
         token: Token::new(vec![7; 32]).expect("short"),

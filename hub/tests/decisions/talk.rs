@@ -1,5 +1,6 @@
 //! Saying something and reading what was said.
 
+use mechat_hub::{AppendOutcome, StoreAnswer};
 use mechat_protocol::Content;
 use mechat_protocol::Seq;
 use mechat_protocol::request::HistoryRange;
@@ -116,4 +117,13 @@ fn a_page_is_not_for_whoever_signed_in_on_the_connection_meanwhile() {
     stage.say(1, crate::requests::resume(7));
     stage.credential(1, 7, authenticated(EVE, 2));
     assert_eq!(stage.stored(), ["1 < error 5 not_a_member"]);
+}
+
+#[test]
+fn whether_a_message_of_a_former_member_is_a_resend_is_the_storages_to_say() {
+    let mut stage = Stage::new();
+    stage.sign_in(1, EVE);
+    assert_eq!(stage.say(1, send(4, LOBBY, 1, "hi")), ["store append 1 eve \"hi\""]);
+    let refused = StoreAnswer::Appended(AppendOutcome::NotAMember);
+    assert_eq!(stage.stored_as(refused), ["1 < error 4 not_a_member"]);
 }

@@ -122,6 +122,7 @@ impl State {
         let changed = match body {
             Body::Joined => channel.members.insert(sender),
             Body::Left => channel.members.remove(&sender),
+            _ if !channel.members.contains(&sender) => return Written::NotAMember,
             _ => true,
         };
         if !changed {
@@ -256,6 +257,7 @@ impl Storage for MemoryStorage {
                     state.tokens.retain(|_, token| token.session != session);
                     return Ok(Rotation::Replayed(session));
                 }
+                return Ok(Rotation::Again { account, session });
             }
         }
         Ok(Rotation::Rotated { account, session })

@@ -148,7 +148,7 @@ pub enum Write {
         nonce: Option<Nonce>,
         /// When.
         at: UnixMillis,
-        /// What. `Joined` and `Left` change the membership too.
+        /// What. `Joined` and `Left` change the membership too; a message needs one, unless its nonce is known.
         body: Body,
     },
 }
@@ -166,6 +166,8 @@ pub enum Written {
     Known(Entry),
     /// A join of a member, or a leave of somebody else.
     Unchanged,
+    /// A message of somebody who is not a member.
+    NotAMember,
     /// There is no such channel.
     NoSuchChannel,
 }
@@ -212,7 +214,7 @@ pub struct NewToken {
 /// What became of a rotation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rotation {
-    /// The successor is good from now on, or was since an earlier try whose reply was lost.
+    /// The successor is good from now on.
     Rotated {
         /// Whose.
         account: AccountId,
@@ -221,6 +223,13 @@ pub enum Rotation {
     },
     /// The token and its successor were both used before: the session is revoked.
     Replayed(SessionId),
+    /// The same again: `next` became good at the first time and is not used yet.
+    Again {
+        /// Whose.
+        account: AccountId,
+        /// The session.
+        session: SessionId,
+    },
     /// Unknown, expired or revoked.
     Refused,
 }
@@ -264,7 +273,7 @@ pub trait Storage: Send + Sync + 'static {
     /// Keeps the first token of a session.
     async fn insert_token(&self, token: NewToken) -> Result<(), StorageError>;
 
-    /// Replaces `old` by `next` if `old` is good at `now`. A second time with the same pair gives the same answer as long as
+    /// Replaces `old` by `next` if `old` is good at `now`. A second time with the same pair is told as such as long as
     /// `next` is unused; after that `old` revokes its whole session.
     async fn rotate_token(
         &self,

@@ -82,9 +82,9 @@ fn append(transaction: &Transaction<'_>, draft: &Draft<'_>) -> rusqlite::Result<
     {
         return Ok(Written::Known(entry));
     }
-    if !change_membership(transaction, draft)? {
+    if let Some(refused) = check_membership(transaction, draft)? {
         let there = exists(transaction, draft.channel)?;
-        return Ok(if there { Written::Unchanged } else { Written::NoSuchChannel });
+        return Ok(if there { refused } else { Written::NoSuchChannel });
     }
     let place = transaction
         .prepare_cached("UPDATE channels SET head = head + 1 WHERE id = ?1 RETURNING head, epoch")?
@@ -117,17 +117,24 @@ fn exists(connection: &Connection, channel: ChannelId) -> rusqlite::Result<bool>
     connection.prepare_cached("SELECT 1 FROM channels WHERE id = ?1")?.exists([signed(channel.0)])
 }
 
-/// Whether the entry is worth a place: a join of a member, or a leave of somebody else, is not.
-fn change_membership(transaction: &Transaction<'_>, draft: &Draft<'_>) -> rusqlite::Result<bool> {
+/// Changes the membership where the entry does so; otherwise checks it. Why there is no entry, if there is none.
+fn check_membership(transaction: &Transaction<'_>, draft: &Draft<'_>) -> rusqlite::Result<Option<Written>> {
     let statement = match draft.body {
         Body::Joined => {
             "INSERT INTO members (channel, account) SELECT id, ?2 FROM channels WHERE id = ?1 ON CONFLICT DO NOTHING"
         }
         Body::Left => "DELETE FROM members WHERE channel = ?1 AND account = ?2",
-        _ => return Ok(true),
+        _ => return Ok((!is_member(transaction, draft)?).then_some(Written::NotAMember)),
     };
     let ids = params![signed(draft.channel.0), signed(draft.sender.0)];
-    Ok(transaction.prepare_cached(statement)?.execute(ids)? > 0)
+    let changed = transaction.prepare_cached(statement)?.execute(ids)? > 0;
+    Ok((!changed).then_some(Written::Unchanged))
+}
+
+fn is_member(transaction: &Transaction<'_>, draft: &Draft<'_>) -> rusqlite::Result<bool> {
+    transaction
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM members WHERE channel = ?1 AND account = ?2)")?
+        .query_row(params![signed(draft.channel.0), signed(draft.sender.0)], |row| row.get(0))
 }
 
 const ENTRY: &str = "SELECT log.channel, log.seq, log.epoch, log.at_ms, accounts.name, log.nonce, log.body

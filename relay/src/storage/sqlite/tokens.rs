@@ -46,7 +46,7 @@ pub(super) fn rotate(
         Some((account, session, Some(successor)))
             if successor == next.0 && is_unused(&transaction, next)? =>
         {
-            Rotation::Rotated { account, session }
+            Rotation::Again { account, session }
         }
         Some((_, session, Some(_))) => {
             delete_session(&transaction, session)?;
