@@ -6,7 +6,8 @@ use mechat_protocol::{AccountId, Body, ChannelId, Content, Epoch, Seq};
 use mechat_relay::storage::{AccountRow, Storage, Written};
 
 use crate::setting::{
-    AT, all, append, channel, contents, join, leave, make, new, new_seq, one, person, row, say, text,
+    AT, all, append, channel, channel_of, contents, join, leave, make, new, new_seq, one, person, row, say,
+    text,
 };
 
 async fn members(storage: &dyn Storage) -> Vec<(ChannelId, AccountId)> {
@@ -16,40 +17,43 @@ async fn members(storage: &dyn Storage) -> Vec<(ChannelId, AccountId)> {
 pub(crate) async fn seq_is_contiguous_from_one_in_each_channel(storage: &dyn Storage) {
     let ann = person(storage, "ann").await;
     let (one, two) = (channel(storage, "one").await, channel(storage, "two").await);
-    let batch = vec![say(one, &ann, 1), say(two, &ann, 2), say(one, &ann, 3)];
+    let batch =
+        vec![join(one, &ann), join(two, &ann), say(one, &ann, 1), say(two, &ann, 2), say(one, &ann, 3)];
     let first: Vec<Seq> = all(storage, batch).await.iter().map(new_seq).collect();
-    assert_eq!(first, [Seq(1), Seq(1), Seq(2)]);
+    assert_eq!(first, [Seq(1), Seq(1), Seq(2), Seq(2), Seq(3)]);
     let batch = vec![say(two, &ann, 4), say(one, &ann, 5)];
     let second: Vec<Seq> = all(storage, batch).await.iter().map(new_seq).collect();
-    assert_eq!(second, [Seq(2), Seq(3)]);
-    assert_eq!((row(storage, one).await.head, row(storage, two).await.head), (Seq(3), Seq(2)));
+    assert_eq!(second, [Seq(3), Seq(4)]);
+    assert_eq!((row(storage, one).await.head, row(storage, two).await.head), (Seq(4), Seq(3)));
 }
 
 pub(crate) async fn a_batch_is_answered_in_its_order(storage: &dyn Storage) {
     let ann = person(storage, "ann").await;
     let lobby = channel(storage, "lobby").await;
     let batch = vec![
-        say(lobby, &ann, 1),
-        make("lobby", None),
         join(lobby, &ann),
+        make("lobby", None),
+        say(lobby, &ann, 1),
         say(lobby, &ann, 1),
         join(lobby, &ann),
         say(ChannelId(99), &ann, 2),
         leave(lobby, &ann),
+        say(lobby, &ann, 3),
     ];
     let written = all(storage, batch).await;
     assert!(
         matches!(
             &written[..],
             [
-                Written::New(said),
-                Written::ChannelExists,
                 Written::New(joined),
+                Written::ChannelExists,
+                Written::New(said),
                 Written::Known(again),
                 Written::Unchanged,
                 Written::NoSuchChannel,
                 Written::New(left),
-            ] if again == said && (joined.seq, left.seq) == (Seq(2), Seq(3))
+                Written::NotAMember,
+            ] if again == said && (joined.seq, said.seq, left.seq) == (Seq(1), Seq(2), Seq(3))
         ),
         "{written:?}"
     );
@@ -86,27 +90,28 @@ pub(crate) async fn a_channels_name_is_taken_in_any_case(storage: &dyn Storage) 
 
 pub(crate) async fn a_nonce_names_one_entry_for_good(storage: &dyn Storage) {
     let ann = person(storage, "ann").await;
-    let (here, there) = (channel(storage, "here").await, channel(storage, "there").await);
+    let here = channel_of(storage, "here", &[&ann]).await;
+    let there = channel_of(storage, "there", &[&ann]).await;
     let other = append(here, &ann, Some(1), text("other words"));
     let batch = vec![say(here, &ann, 1), other.clone(), say(here, &ann, 2)];
     let written = all(storage, batch).await;
     let (first, second) = (new(written[0].clone()), new(written[2].clone()));
     assert_eq!(written[1], Written::Known(first.clone()), "in the same batch, whatever it says now");
-    assert_eq!(second.seq, Seq(2), "a known nonce consumes no seq");
+    assert_eq!((first.seq, second.seq), (Seq(2), Seq(3)), "a known nonce consumes no seq");
     for again in [other, say(there, &ann, 1), say(ChannelId(99), &ann, 1)] {
         assert_eq!(one(storage, again).await, Written::Known(first.clone()), "in a later one, anywhere");
     }
-    assert_eq!(row(storage, there).await.head, Seq::ZERO);
-    assert_eq!(new_seq(&one(storage, say(here, &ann, 3)).await), Seq(3));
+    assert_eq!(row(storage, there).await.head, Seq(1));
+    assert_eq!(new_seq(&one(storage, say(here, &ann, 3)).await), Seq(4));
 }
 
 pub(crate) async fn nonces_are_the_senders_own(storage: &dyn Storage) {
     let (ann, bob) = (person(storage, "ann").await, person(storage, "bob").await);
-    let lobby = channel(storage, "lobby").await;
+    let lobby = channel_of(storage, "lobby", &[&ann, &bob]).await;
     let written = all(storage, vec![say(lobby, &ann, 1), say(lobby, &bob, 1)]).await;
     let entries: Vec<_> = written.into_iter().map(new).collect();
-    assert_eq!((&entries[0].sender, entries[0].seq), (&ann.name, Seq(1)));
-    assert_eq!((&entries[1].sender, entries[1].seq), (&bob.name, Seq(2)));
+    assert_eq!((&entries[0].sender, entries[0].seq), (&ann.name, Seq(3)));
+    assert_eq!((&entries[1].sender, entries[1].seq), (&bob.name, Seq(4)));
     assert_eq!(one(storage, say(lobby, &bob, 1)).await, Written::Known(entries[1].clone()));
 }
 
@@ -138,6 +143,43 @@ pub(crate) async fn who_is_no_member_leaves_nothing(storage: &dyn Storage) {
     assert_eq!((row(storage, here).await.head, row(storage, there).await.head), (Seq(1), Seq::ZERO));
 }
 
+pub(crate) async fn who_is_no_member_says_nothing(storage: &dyn Storage) {
+    let (ann, bob) = (person(storage, "ann").await, person(storage, "bob").await);
+    let here = channel_of(storage, "here", &[&bob]).await;
+    let there = channel_of(storage, "there", &[&ann]).await;
+    for stranger in
+        [say(here, &ann, 1), append(here, &ann, None, text("without a nonce")), say(there, &bob, 1)]
+    {
+        let shown = format!("{stranger:?}");
+        assert_eq!(one(storage, stranger).await, Written::NotAMember, "{shown}");
+    }
+    assert_eq!((row(storage, here).await.head, row(storage, there).await.head), (Seq(1), Seq(1)));
+    assert_eq!(members(storage).await, [(here, bob.id), (there, ann.id)]);
+    let batch =
+        vec![say(here, &ann, 1), join(here, &ann), say(here, &ann, 1), leave(here, &ann), say(here, &ann, 2)];
+    let written = all(storage, batch).await;
+    assert_eq!((&written[0], &written[4]), (&Written::NotAMember, &Written::NotAMember), "within one batch");
+    let seqs: Vec<Seq> = written[1..4].iter().map(new_seq).collect();
+    assert_eq!(seqs, [Seq(2), Seq(3), Seq(4)], "neither a seq nor the nonce was used");
+    assert_eq!(one(storage, say(here, &ann, 2)).await, Written::NotAMember, "a former member is none");
+    assert_eq!(new_seq(&one(storage, say(there, &ann, 2)).await), Seq(2), "the nonce is free elsewhere too");
+}
+
+pub(crate) async fn a_former_members_nonce_is_known(storage: &dyn Storage) {
+    let (ann, bob) = (person(storage, "ann").await, person(storage, "bob").await);
+    let lobby = channel_of(storage, "lobby", &[&ann]).await;
+    let written = all(storage, vec![say(lobby, &ann, 1), leave(lobby, &ann), say(lobby, &ann, 1)]).await;
+    let said = new(written[0].clone());
+    assert_eq!(written[2], Written::Known(said.clone()), "in the same batch");
+    let other = append(lobby, &ann, Some(1), text("other words"));
+    for again in [say(lobby, &ann, 1), other] {
+        assert_eq!(one(storage, again).await, Written::Known(said.clone()), "in a later one");
+    }
+    assert_eq!(one(storage, say(lobby, &bob, 1)).await, Written::NotAMember, "but to its sender alone");
+    assert_eq!(row(storage, lobby).await.head, Seq(3));
+    assert_eq!(members(storage).await, [], "and nobody is a member by that");
+}
+
 pub(crate) async fn what_is_written_to_no_channel_is_refused(storage: &dyn Storage) {
     let ann = person(storage, "ann").await;
     for nowhere in [ChannelId(0), ChannelId(7)] {
@@ -147,8 +189,8 @@ pub(crate) async fn what_is_written_to_no_channel_is_refused(storage: &dyn Stora
         }
     }
     assert_eq!(members(storage).await, []);
-    let lobby = channel(storage, "lobby").await;
-    assert_eq!(new_seq(&one(storage, say(lobby, &ann, 1)).await), Seq(1), "the nonce was not used");
+    let lobby = channel_of(storage, "lobby", &[&ann]).await;
+    assert_eq!(new_seq(&one(storage, say(lobby, &ann, 1)).await), Seq(2), "the nonce was not used");
 }
 
 pub(crate) async fn entries_are_read_as_they_were_written(storage: &dyn Storage) {
@@ -163,7 +205,11 @@ pub(crate) async fn entries_are_read_as_they_were_written(storage: &dyn Storage)
     ];
     let mut batch = vec![join(lobby, &polina)];
     batch.extend((1..).zip(bodies).map(|(nonce, body)| append(lobby, &polina, Some(nonce), body)));
-    batch.extend([append(lobby, &ann, None, text("without a nonce")), leave(lobby, &polina)]);
+    batch.extend([
+        join(lobby, &ann),
+        append(lobby, &ann, None, text("without a nonce")),
+        leave(lobby, &polina),
+    ]);
     let written: Vec<_> = all(storage, batch).await.into_iter().map(new).collect();
     let read = storage.read_log(lobby, HistoryRange::Latest, 100).await.expect("storage works");
     assert_eq!(read.entries, written);

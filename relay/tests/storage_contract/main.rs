@@ -47,6 +47,8 @@ every_storage! {
         nonces_are_the_senders_own
         a_membership_changes_with_its_entry
         who_is_no_member_leaves_nothing
+        who_is_no_member_says_nothing
+        a_former_members_nonce_is_known
         what_is_written_to_no_channel_is_refused
         entries_are_read_as_they_were_written
         what_is_loaded_is_what_was_written;
@@ -59,7 +61,8 @@ every_storage! {
         walking_meets_every_entry_once;
     tokens:
         a_token_is_replaced_by_its_successor
-        a_retry_gets_the_same_answer
+        a_retry_is_told_as_such
+        a_retry_after_the_successors_use_is_a_replay
         a_replay_revokes_its_session_and_no_other
         another_successor_is_a_replay
         a_token_ends_when_it_expires

@@ -12,7 +12,7 @@ use mechat_relay::storage::{
 use uuid::Uuid;
 
 use crate::setting::{
-    AT, Person, all, append, channel, contents, join, make, name, new_seq, one, person, say, sqlite, text,
+    AT, Person, all, append, channel_of, contents, join, make, name, new_seq, one, person, say, sqlite, text,
 };
 
 const SESSION: SessionId = SessionId(Uuid::from_u128(7));
@@ -55,8 +55,9 @@ async fn rotate(storage: &dyn Storage, old: &[u8], next: &[u8]) -> Rotation {
 async fn has_all(path: &Path, seen: &Seen) {
     let storage = SqliteStorage::open(path).expect("opens again");
     assert_eq!(&see(&storage).await, seen);
-    let rotated = Rotation::Rotated { account: AccountId(1), session: SESSION };
-    assert_eq!(rotate(&storage, b"first", b"second").await, rotated, "the retry is known");
+    let (account, session) = (AccountId(1), SESSION);
+    let (rotated, again) = (Rotation::Rotated { account, session }, Rotation::Again { account, session });
+    assert_eq!(rotate(&storage, b"first", b"second").await, again, "the retry is known");
     assert_eq!(rotate(&storage, b"second", b"third").await, rotated);
     assert_eq!(rotate(&storage, b"first", b"second").await, Rotation::Replayed(SESSION));
     let ann = Person { id: AccountId(1), name: name("Ann") };
@@ -93,23 +94,23 @@ async fn everything_that_was_committed_survives_a_kill() {
 #[tokio::test]
 async fn a_batch_that_fails_leaves_nothing() {
     let (_directory, storage) = sqlite();
-    let ann = person(&storage, "ann").await;
-    let lobby = channel(&storage, "lobby").await;
+    let (ann, bob) = (person(&storage, "ann").await, person(&storage, "bob").await);
+    let lobby = channel_of(&storage, "lobby", &[&ann]).await;
     one(&storage, say(lobby, &ann, 1)).await;
     let before = contents(&storage).await;
-    // Nobody has this number, so that its entry breaks a rule of the schema in the middle of the batch.
+    // Nobody has this number, so that its membership breaks a rule of the schema in the middle of the batch.
     let nobody = Person { id: AccountId(99), name: name("nobody") };
     let batch = vec![
         say(lobby, &ann, 2),
-        join(lobby, &ann),
+        join(lobby, &bob),
         make("den", Some(&ann)),
-        say(lobby, &nobody, 3),
+        join(lobby, &nobody),
         say(lobby, &ann, 4),
     ];
-    storage.commit(batch).await.expect_err("nobody says nothing");
+    storage.commit(batch).await.expect_err("nobody joins nothing");
     assert_eq!(contents(&storage).await, before);
     let log = storage.read_log(lobby, HistoryRange::Latest, 100).await.expect("storage works");
-    assert_eq!(log.entries.len(), 1);
+    assert_eq!(log.entries.len(), 2);
     assert_eq!(new_seq(&one(&storage, say(lobby, &ann, 2)).await), before.channels[0].head.next());
 }
 
@@ -118,7 +119,7 @@ async fn reads_do_not_wait_for_a_write() {
     let (directory, storage) = sqlite();
     let storage = Arc::new(storage);
     let ann = person(&*storage, "ann").await;
-    let lobby = channel(&*storage, "lobby").await;
+    let lobby = channel_of(&*storage, "lobby", &[&ann]).await;
     one(&*storage, say(lobby, &ann, 1)).await;
     // Somebody else holds the write lock, so that the commit below cannot end until it is given back.
     let other = rusqlite::Connection::open(directory.path().join("mechat.db")).expect("opens");
@@ -129,13 +130,13 @@ async fn reads_do_not_wait_for_a_write() {
     });
     tokio::task::yield_now().await;
     let log = storage.read_log(lobby, HistoryRange::Latest, 100).await.expect("reads");
-    assert_eq!(log.entries.len(), 1, "and see only what is committed");
-    assert_eq!(contents(&*storage).await.channels[0].head, log.entries[0].seq);
+    assert_eq!(log.entries.len(), 2, "and see only what is committed");
+    assert_eq!(contents(&*storage).await.channels[0].head, log.entries[1].seq);
     storage.credential("ann").await.expect("reads").expect("found");
     storage.name_state(&name("bob").key()).await.expect("reads");
     assert!(!write.is_finished(), "the write was under way all the time");
     other.execute_batch("ROLLBACK").expect("unlocks");
-    assert_eq!(new_seq(&write.await.expect("ends")), log.entries[0].seq.next());
+    assert_eq!(new_seq(&write.await.expect("ends")), log.entries[1].seq.next());
 }
 
 #[tokio::test]

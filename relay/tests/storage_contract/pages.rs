@@ -7,15 +7,15 @@ use mechat_protocol::request::HistoryRange;
 use mechat_protocol::{ChannelId, Entry, Epoch, RequestId, Seq};
 use mechat_relay::storage::{LogPart, Storage};
 
-use crate::setting::{Person, all, append, channel, one, person, say, text};
+use crate::setting::{Person, all, append, channel, channel_of, one, person, say, text};
 
-/// A channel with ten entries.
+/// A channel with ten entries, of which the first is a join.
 async fn ten(storage: &dyn Storage) -> ChannelId {
     let ann = person(storage, "ann").await;
-    let lobby = channel(storage, "lobby").await;
-    all(storage, (1..=10).map(|nonce| say(lobby, &ann, nonce)).collect()).await;
+    let lobby = channel_of(storage, "lobby", &[&ann]).await;
+    all(storage, (2..=10).map(|nonce| say(lobby, &ann, nonce)).collect()).await;
     // A neighbour's entries must not show.
-    let other = channel(storage, "other").await;
+    let other = channel_of(storage, "other", &[&ann]).await;
     all(storage, (11..=30).map(|nonce| say(other, &ann, nonce)).collect()).await;
     lobby
 }
@@ -122,15 +122,17 @@ async fn longest_name(storage: &dyn Storage) -> Person {
 pub(crate) async fn a_page_is_cut_by_bytes_and_fits_in_a_frame(storage: &dyn Storage) {
     let long = longest_name(storage).await;
     assert_eq!(long.name.as_str().len(), 4 * NAME_CHARS_MAX);
-    let (large, small) = (channel(storage, "large").await, channel(storage, "small").await);
+    let large = channel_of(storage, "large", &[&long]).await;
+    let small = channel_of(storage, "small", &[&long]).await;
     let words = "x".repeat(TEXT_LEN_MAX);
     for nonce in 1..=8 {
         one(storage, append(large, &long, Some(nonce), text(&words))).await;
     }
     let batch = (100..400).map(|nonce| append(small, &long, Some(nonce), text("x"))).collect();
     all(storage, batch).await;
+    // The join is small, and so left out.
     for range in
-        [HistoryRange::Latest, HistoryRange::After { seq: Seq(0) }, HistoryRange::Before { seq: Seq(8) }]
+        [HistoryRange::Latest, HistoryRange::After { seq: Seq(1) }, HistoryRange::Before { seq: Seq(9) }]
     {
         let part = read(storage, large, range, PAGE_ENTRIES_MAX).await;
         assert!((1..8).contains(&part.entries.len()) && part.more, "{} of {range:?}", part.entries.len());
@@ -146,9 +148,9 @@ pub(crate) async fn a_page_is_cut_by_bytes_and_fits_in_a_frame(storage: &dyn Sto
 
 pub(crate) async fn walking_meets_every_entry_once(storage: &dyn Storage) {
     let ann = person(storage, "ann").await;
-    let lobby = channel(storage, "lobby").await;
+    let lobby = channel_of(storage, "lobby", &[&ann]).await;
     let lens = [1, TEXT_LEN_MAX, 9_000, 40, 12_000].into_iter().cycle();
-    for (nonce, len) in (1..=60).zip(lens) {
+    for (nonce, len) in (2..=60).zip(lens) {
         one(storage, append(lobby, &ann, Some(nonce), text(&"x".repeat(len)))).await;
     }
     let (mut up, mut down) = (Vec::new(), Vec::new());

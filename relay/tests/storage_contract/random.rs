@@ -5,7 +5,7 @@
 
 use mechat_protocol::request::HistoryRange;
 use mechat_protocol::{AccountId, Body, ChannelId, Seq, SessionId, UnixMillis};
-use mechat_relay::storage::{AccountCreated, MemoryStorage, NewToken, Storage, TokenHash, Write};
+use mechat_relay::storage::{AccountCreated, MemoryStorage, NewToken, Storage, TokenHash, Write, Written};
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom as _;
 use rand::{Rng as _, SeedableRng as _};
@@ -27,6 +27,9 @@ struct Run<'a> {
     storages: [&'a dyn Storage; 2],
     people: Vec<Person>,
     channels: u32,
+    /// Messages of members and of others, so that neither dies out unseen.
+    said: usize,
+    refused: usize,
     now_ms: i64,
     /// Every token that was ever given.
     tokens: Vec<Vec<u8>>,
@@ -67,6 +70,8 @@ async fn all_storages_answer_the_same() {
             storages: [&memory, &sqlite],
             people: Vec::new(),
             channels: 0,
+            said: 0,
+            refused: 0,
             now_ms: AT.0,
             tokens: Vec::new(),
             sessions: 0,
@@ -74,6 +79,7 @@ async fn all_storages_answer_the_same() {
         for _ in 0..OPERATIONS {
             run.step().await;
         }
+        assert!(run.said > 0 && run.refused > 0, "{} said, {} refused", run.said, run.refused);
     }
 }
 
@@ -108,7 +114,14 @@ impl Run<'_> {
 
     async fn commit(&mut self) {
         let batch: Vec<Write> = (0..self.random.gen_range(1..8)).filter_map(|_| self.write()).collect();
-        agreed!(self, |storage| storage.commit(batch.clone()).await.expect("storage works"));
+        let written = agreed!(self, |storage| storage.commit(batch.clone()).await.expect("storage works"));
+        for written in written {
+            match written {
+                Written::New(entry) if matches!(entry.body, Body::Message { .. }) => self.said += 1,
+                Written::NotAMember => self.refused += 1,
+                _ => {}
+            }
+        }
     }
 
     /// A write of somebody who exists: the hub makes no others.
@@ -121,8 +134,9 @@ impl Run<'_> {
                 self.channels += 1;
                 make(&format!("channel-{}", self.channels), self.random.gen_bool(0.7).then_some(&who))
             }
-            1..=2 => append(channel, &who, None, Body::Joined),
-            3 => append(channel, &who, None, Body::Left),
+            // Often enough that about every other message is a member's.
+            1..=3 => append(channel, &who, None, Body::Joined),
+            4 => append(channel, &who, None, Body::Left),
             _ => {
                 let nonce = self.random.gen_bool(0.9).then(|| self.random.gen_range(0..60));
                 let len = *[1, 30, 16_384].choose(&mut self.random)?;

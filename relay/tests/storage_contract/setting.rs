@@ -55,6 +55,15 @@ pub(crate) async fn channel(storage: &dyn Storage, text: &str) -> ChannelId {
     }
 }
 
+/// Makes a channel whose first entries are these people's joins.
+pub(crate) async fn channel_of(storage: &dyn Storage, text: &str, members: &[&Person]) -> ChannelId {
+    let channel = channel(storage, text).await;
+    for entry in all(storage, members.iter().map(|who| join(channel, who)).collect()).await {
+        new(entry);
+    }
+    channel
+}
+
 /// Commits a batch of one.
 pub(crate) async fn one(storage: &dyn Storage, write: Write) -> Written {
     let [written] = all(storage, vec![write]).await.try_into().expect("one outcome");

@@ -36,6 +36,10 @@ fn rotated(who: &Person, number: u128) -> Rotation {
     Rotation::Rotated { account: who.id, session: session(number) }
 }
 
+fn again(who: &Person, number: u128) -> Rotation {
+    Rotation::Again { account: who.id, session: session(number) }
+}
+
 pub(crate) async fn a_token_is_replaced_by_its_successor(storage: &dyn Storage) {
     let (ann, bob) = (person(storage, "ann").await, person(storage, "bob").await);
     sign_in(storage, &ann, 1, "a").await;
@@ -47,14 +51,25 @@ pub(crate) async fn a_token_is_replaced_by_its_successor(storage: &dyn Storage) 
     assert_eq!(rotate(storage, "x", "y", 0).await, Rotation::Refused, "a refused rotation gives nothing");
 }
 
-pub(crate) async fn a_retry_gets_the_same_answer(storage: &dyn Storage) {
+pub(crate) async fn a_retry_is_told_as_such(storage: &dyn Storage) {
     let ann = person(storage, "ann").await;
     sign_in(storage, &ann, 1, "a").await;
+    assert_eq!(rotate(storage, "a", "a2", 0).await, rotated(&ann, 1));
     for _ in 0..3 {
-        assert_eq!(rotate(storage, "a", "a2", 0).await, rotated(&ann, 1), "the reply may be lost often");
+        assert_eq!(rotate(storage, "a", "a2", 0).await, again(&ann, 1), "the reply may be lost often");
     }
     assert_eq!(rotate(storage, "a2", "a3", 0).await, rotated(&ann, 1));
-    assert_eq!(rotate(storage, "a2", "a3", 0).await, rotated(&ann, 1), "the later one likewise");
+    assert_eq!(rotate(storage, "a2", "a3", 0).await, again(&ann, 1), "the later one likewise");
+}
+
+pub(crate) async fn a_retry_after_the_successors_use_is_a_replay(storage: &dyn Storage) {
+    let ann = person(storage, "ann").await;
+    sign_in(storage, &ann, 1, "a").await;
+    assert_eq!(rotate(storage, "a", "a2", 0).await, rotated(&ann, 1));
+    assert_eq!(rotate(storage, "a", "a2", 0).await, again(&ann, 1));
+    assert_eq!(rotate(storage, "a2", "a3", 0).await, rotated(&ann, 1), "a retry does not use the successor");
+    assert_eq!(rotate(storage, "a", "a2", 0).await, Rotation::Replayed(session(1)));
+    assert_eq!(rotate(storage, "a3", "a4", 0).await, Rotation::Refused, "the session is revoked");
 }
 
 pub(crate) async fn a_replay_revokes_its_session_and_no_other(storage: &dyn Storage) {
