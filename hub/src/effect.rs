@@ -1,6 +1,6 @@
 //! What the hub wants done. Performed in order.
 
-use mechat_protocol::event::Close;
+use mechat_protocol::event::{Close, PresenceChanged};
 use mechat_protocol::request::{Binding, ChannelKind, HistoryRange};
 use mechat_protocol::secret::{OpaqueBytes, Token};
 use mechat_protocol::{
@@ -24,8 +24,8 @@ pub enum Effect {
     },
     /// Queue an entry for every connection subscribed to its channel.
     Broadcast(Entry),
-    /// Queue a message for every connection that is signed in.
-    Announce(Message),
+    /// Tell every connection that is signed in who came or went.
+    Announce(PresenceChanged),
     /// From here on the connection gets the channel's entries.
     Subscribe {
         /// Which connection.

@@ -232,7 +232,7 @@ impl Hub {
         let changes: Vec<Participant> =
             accounts.into_iter().filter_map(|account| self.participant(account)).collect();
         for part in changes.chunks(PRESENCE_CHANGES_MAX) {
-            effects.push(Effect::Announce(PresenceChanged { changes: part.to_vec() }.into()));
+            effects.push(Effect::Announce(PresenceChanged { changes: part.to_vec() }));
         }
     }
 

@@ -77,7 +77,17 @@ impl Hub {
         self.ask_storage(conn, read.id, account, WaitingFor::History(read.channel), op, effects)
     }
 
-    fn history_read(&self, waiting: &Waiting, channel: ChannelId, read: HistoryRead, effects: &mut Effects) {
+    fn history_read(
+        &mut self,
+        waiting: &Waiting,
+        channel: ChannelId,
+        read: HistoryRead,
+        effects: &mut Effects,
+    ) {
+        // The page may be ahead of what the storage answered here; no head that is told later may be behind it.
+        if let Some(last) = read.entries.last() {
+            self.committed(last);
+        }
         let Some(channel) = self.channels.get(&channel) else { return };
         // Asked as a member, answered only to a member: a leave may have been committed meanwhile.
         if let Err(broken) = self.member(waiting.conn, channel.record.id) {

@@ -117,6 +117,10 @@ async fn read(
     let mut decoder = FrameDecoder::new(Sender::Client, FRAME_LEN_MAX_PENDING, 0);
     let mut buffer = BytesMut::new();
     loop {
+        // What a long frame needed is given back once it is through.
+        if buffer.is_empty() && buffer.capacity() > RECORD_LEN_MAX {
+            buffer = BytesMut::new();
+        }
         buffer.reserve(READ_LEN);
         match reader.read_buf(&mut buffer).await {
             Ok(1..) => {}
@@ -130,7 +134,10 @@ async fn read(
                 decoder.set_limits(FRAME_LEN_MAX_PENDING, 0);
             }
             let sent = match decoder.decode(&mut buffer) {
-                Ok(Some(incoming)) => driver.send(FromConnection::Frame(conn, incoming)).await,
+                Ok(Some(incoming)) => {
+                    outbound.credit().await;
+                    driver.send(FromConnection::Frame(conn, incoming)).await
+                }
                 Ok(None) => break,
                 Err(error) => {
                     let _ = driver.send(FromConnection::Broken(conn, error)).await;
@@ -154,10 +161,10 @@ async fn write(
     let mut record = BytesMut::new();
     loop {
         let drained = outbound.drain().await;
-        let writing = write_frames(&mut writer, &drained.frames, &mut record);
-        if !matches!(tokio::time::timeout(stuck, writing).await, Ok(Ok(()))) {
+        if write_frames(&mut writer, &drained.frames, &mut record).await.is_err() {
             return;
         }
+        outbound.wrote();
         if drained.ended {
             let _ = tokio::time::timeout(stuck, writer.shutdown()).await;
             return;
@@ -168,7 +175,8 @@ async fn write(
     }
 }
 
-/// Writes frames in as few TLS records as they fit.
+/// Writes frames in as few TLS records as they fit. A peer that takes nothing for `STUCK_TIMEOUT_MS` is given up; one that is
+/// merely slow is not.
 async fn write_frames(
     writer: &mut (impl tokio::io::AsyncWrite + Unpin),
     frames: &[Bytes],
@@ -176,12 +184,22 @@ async fn write_frames(
 ) -> std::io::Result<()> {
     for frame in frames {
         if !record.is_empty() && record.len() + frame.len() > RECORD_LEN_MAX {
-            writer.write_all(record).await?;
-            record.clear();
+            write_record(writer, record).await?;
         }
         record.extend_from_slice(frame);
     }
-    writer.write_all(record).await?;
+    write_record(writer, record).await
+}
+
+async fn write_record(
+    writer: &mut (impl tokio::io::AsyncWrite + Unpin),
+    record: &mut BytesMut,
+) -> std::io::Result<()> {
+    let writing = async {
+        writer.write_all(record).await?;
+        writer.flush().await
+    };
+    tokio::time::timeout(Duration::from_millis(STUCK_TIMEOUT_MS), writing).await??;
     record.clear();
-    writer.flush().await
+    Ok(())
 }

@@ -6,7 +6,7 @@
 //! Invariants: an unknown account takes the same steps as a known one; a token has one successor, derived from it, so that a
 //! retry after a lost reply gets the same.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hmac::{Hmac, KeyInit, Mac};
@@ -45,6 +45,29 @@ pub enum KeyError {
     /// Of tokens.
     #[error("the key of the session tokens: {0}")]
     Tokens(#[from] SecretFileError),
+    /// Of passwords that exist.
+    #[error(
+        "{0} is missing, but there are accounts: without it nobody could log in any more. \
+         Restore it from the backup that the database is from, or give the data directory that it is in with --data-dir"
+    )]
+    Missing(PathBuf),
+    /// Somebody else's file.
+    #[error(
+        "{path} has {found} bytes; a key has {TOKEN_KEY_LEN}. Restore it, or remove it: then everyone signs in anew"
+    )]
+    Length {
+        /// The file.
+        path: PathBuf,
+        /// Its length.
+        found: usize,
+    },
+}
+
+/// Whether keys must be there already.
+#[derive(Debug, Clone, Copy)]
+pub struct KeysExpected {
+    /// There are accounts, whose passwords only the old key can check.
+    pub present: bool,
 }
 
 /// A login between its two steps.
@@ -73,9 +96,22 @@ pub struct Credentials {
 
 impl Credentials {
     /// Reads the keys from `directory`, makes them on the first start.
-    pub fn open(directory: &Path, storage: Arc<dyn Storage>) -> Result<Self, KeyError> {
-        let keys = ServerKeys::load_or_create(&directory.join("opaque.key"))?;
-        let token_key = secret_file::load_or_create_random(&directory.join("token.key"), TOKEN_KEY_LEN)?;
+    pub fn open(
+        directory: &Path,
+        expected: KeysExpected,
+        storage: Arc<dyn Storage>,
+    ) -> Result<Self, KeyError> {
+        let passwords = directory.join("opaque.key");
+        if expected.present && !passwords.exists() {
+            return Err(KeyError::Missing(passwords));
+        }
+        let keys = ServerKeys::load_or_create(&passwords)?;
+        let tokens = directory.join("token.key");
+        let token_key = secret_file::load_or_create_random(&tokens, TOKEN_KEY_LEN)?;
+        let found = token_key.expose_secret().len();
+        if found != TOKEN_KEY_LEN {
+            return Err(KeyError::Length { path: tokens, found });
+        }
         Ok(Self { keys, token_key, storage })
     }
 

@@ -7,13 +7,14 @@
 //! in which it was committed; after a failed commit nothing more is acknowledged.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use mechat_hub::{ConnId, CredentialAsk, Effect, Failure, Hub, Input, Now, StoreAnswer, StoreOp, Ticket};
 use mechat_protocol::codec::{FrameError, Incoming};
 use mechat_protocol::event::Close;
-use mechat_protocol::{CloseCode, RequestId, UnixMillis};
+use mechat_protocol::{CloseCode, ErrorCode, Message, RequestId, UnixMillis};
 use rand::RngCore;
 use rand::rngs::OsRng;
 use tokio::sync::mpsc;
@@ -39,6 +40,7 @@ enum Answer {
 
 /// What the driver keeps of a connection besides its queue.
 struct Peer {
+    address: SocketAddr,
     exporter: [u8; 32],
     login: Option<PendingLogin>,
 }
@@ -150,14 +152,16 @@ impl Driver {
         match input {
             FromConnection::Opened { conn, peer, outbound, exporter } => {
                 self.fanout.add(conn, outbound);
-                self.peers.insert(conn, Peer { exporter, login: None });
+                self.peers.insert(conn, Peer { address: peer, exporter, login: None });
                 self.feed(Input::Opened { conn, address: peer.to_string() }).await;
             }
-            FromConnection::Frame(conn, Incoming::Message(message)) => {
-                self.feed(Input::Message { conn, message }).await;
-            }
-            FromConnection::Frame(conn, Incoming::Refused(refusal)) => {
-                self.feed(Input::Refused { conn, refusal }).await;
+            FromConnection::Frame(conn, incoming) => {
+                let input = match incoming {
+                    Incoming::Message(message) => Input::Message { conn, message },
+                    Incoming::Refused(refusal) => Input::Refused { conn, refusal },
+                };
+                self.feed(input).await;
+                self.fanout.handled(conn);
             }
             FromConnection::Broken(conn, error) => self.broken(conn, &error),
             FromConnection::Closed(conn) => {
@@ -197,15 +201,38 @@ impl Driver {
 
     async fn perform(&mut self, effect: Effect) {
         match effect {
-            Effect::Send { conn, message } => self.fanout.send(conn, &message),
+            Effect::Send { conn, message } => {
+                self.log_sign_in(conn, &message);
+                self.fanout.send(conn, &message);
+            }
             Effect::Broadcast(entry) => self.fanout.broadcast(entry),
-            Effect::Announce(message) => self.fanout.announce(&message),
+            Effect::Announce(presence) => self.fanout.announce(&presence),
             Effect::Subscribe { conn, channel } => self.fanout.subscribe(conn, channel),
             Effect::Unsubscribe { conn, channel } => self.fanout.unsubscribe(conn, channel),
             Effect::SignedIn { conn, signed_in } => self.fanout.set_signed_in(conn, signed_in),
             Effect::Close { conn, close } => self.fanout.close(conn, close),
             Effect::Credential { conn, id, ask } => self.ask_credentials(conn, id, ask),
             Effect::Store { ticket, op } => self.ask_storage(ticket, op).await,
+        }
+    }
+
+    /// Who came, from where, and who was refused: what an operator, or a program that bans addresses, looks for.
+    fn log_sign_in(&self, conn: ConnId, message: &Message) {
+        let Some(address) = self.peers.get(&conn).map(|peer| peer.address) else { return };
+        match message {
+            Message::SignedIn(reply) => {
+                tracing::info!(conn = conn.0, %address, account = %reply.account, "signed in")
+            }
+            Message::Registered(reply) => {
+                tracing::info!(conn = conn.0, %address, account = %reply.account, "registered")
+            }
+            Message::LoggedOut(_) => tracing::info!(conn = conn.0, %address, "logged out"),
+            Message::Error(error)
+                if matches!(error.code, ErrorCode::InvalidCredentials | ErrorCode::InvalidToken) =>
+            {
+                tracing::warn!(conn = conn.0, %address, code = %error.code, "sign-in refused");
+            }
+            _ => {}
         }
     }
 

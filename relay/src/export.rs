@@ -11,6 +11,12 @@ use mechat_relay::config::Config;
 /// Writes one JSON object a line, channel by channel in seq order, and the count to standard error.
 #[expect(clippy::print_stderr, reason = "the operator reads the count; the entries are on standard output")]
 pub(crate) async fn export(config: Config) -> anyhow::Result<()> {
+    let database = config.database().context("a storage in memory holds nothing that could be exported")?;
+    anyhow::ensure!(
+        database.exists(),
+        "there is no database at {}: is --data-dir right?",
+        database.display()
+    );
     let storage = mechat_relay::open_storage(&config)?;
     let contents = storage.load().await?;
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());

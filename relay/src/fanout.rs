@@ -3,24 +3,30 @@
 //! Owns one bounded queue for each connection and the subscriptions. A frame is encoded once and shared. The driver
 //! fills the queues; each connection's writer drains its own.
 //!
-//! Invariants: a queue holds at most `OUTBOUND_LEN_MAX` bytes of events, replies aside, which are bounded by requests in flight;
-//! when an entry does not fit, its channel's queued entries are dropped and `lagged` takes their place, so a gap is
-//! always told; what is queued for a connection leaves in order.
+//! Invariants: at most `OUTBOUND_LEN_MAX` bytes of events wait for a connection, those being written included; replies are
+//! bounded apart, since a reader that finds so many bytes waiting takes no further requests, and no more than `CREDIT` are
+//! on their way to the hub. When an entry does not fit, its channel's queued entries are dropped and `lagged` takes their
+//! place, so a gap is always told; presence that does not fit is told later, only the latest of each person. What is queued
+//! for a connection leaves in order.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use mechat_hub::ConnId;
 use mechat_protocol::codec::encode;
-use mechat_protocol::event::{Close, Lagged};
-use mechat_protocol::limits::OUTBOUND_LEN_MAX;
-use mechat_protocol::{ChannelId, CloseCode, Entry, Message, Seq};
-use tokio::sync::Notify;
+use mechat_protocol::event::{Close, Lagged, PresenceChanged};
+use mechat_protocol::limits::{OUTBOUND_LEN_MAX, PRESENCE_CHANGES_MAX};
+use mechat_protocol::reply::Participant;
+use mechat_protocol::{AccountName, ChannelId, CloseCode, Entry, Message, Seq};
+use tokio::sync::{Notify, Semaphore};
+
+/// Frames of one connection that the hub has not seen yet. Their replies are not in any queue, so they must be few.
+const CREDIT: usize = 16;
 
 /// The queue of one connection, between the driver and its writer.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Outbound {
     queue: Mutex<Queue>,
     /// Told when there is something to write, or nothing will be any more.
@@ -28,22 +34,35 @@ pub struct Outbound {
     /// Told when the queue was drained.
     drained: Notify,
     signed_in: AtomicBool,
+    credit: Semaphore,
 }
 
 #[derive(Debug, Default)]
 struct Queue {
     frames: VecDeque<Queued>,
-    /// Sum of the lengths in `frames`.
+    /// Bytes that are not written yet: in `frames`, and taken by the writer.
     len: usize,
+    /// Those of them that are events: `<= OUTBOUND_LEN_MAX`.
+    events_len: usize,
+    /// People whose presence did not fit, with the latest of it. At most one row for each account of the relay.
+    late: BTreeMap<AccountName, Participant>,
     /// Nothing more is accepted; the last frame is a close, unless the connection is gone.
     ended: bool,
 }
 
 #[derive(Debug)]
 struct Queued {
-    /// The channel whose entry it is.
-    channel: Option<ChannelId>,
+    kind: Kind,
     frame: Bytes,
+}
+
+/// What a queued frame is, for the bounds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Reply,
+    /// An entry, or the `lagged` in its place.
+    Entry(ChannelId),
+    Presence,
 }
 
 /// What a writer is to do.
@@ -68,13 +87,35 @@ impl Outbound {
             {
                 let mut queue = self.queue();
                 if !queue.frames.is_empty() || queue.ended {
-                    queue.len = 0;
                     let frames = queue.frames.drain(..).map(|queued| queued.frame).collect();
-                    self.drained.notify_waiters();
                     return Drained { frames, ended: queue.ended };
                 }
             }
             changed.await;
+        }
+    }
+
+    /// What was taken is written: there is room again, first for what came too late.
+    pub fn wrote(&self) {
+        let mut queue = self.queue();
+        queue.count();
+        let late: Vec<Participant> = std::mem::take(&mut queue.late).into_values().collect();
+        for changes in late.chunks(PRESENCE_CHANGES_MAX) {
+            if let Ok(frame) = encode(&PresenceChanged { changes: changes.to_vec() }.into()) {
+                queue.push(Kind::Presence, frame);
+            }
+        }
+        if !queue.frames.is_empty() {
+            self.changed.notify_one();
+        }
+        self.drained.notify_waiters();
+    }
+
+    /// Waits until one more frame may go to the hub.
+    pub async fn credit(&self) {
+        // The semaphore is never closed, so there is nothing to handle.
+        if let Ok(permit) = self.credit.acquire().await {
+            permit.forget();
         }
     }
 
@@ -99,10 +140,10 @@ impl Outbound {
         self.signed_in.load(Ordering::Acquire)
     }
 
-    fn push(&self, channel: Option<ChannelId>, frame: Bytes) {
+    fn push_reply(&self, frame: Bytes) {
         let mut queue = self.queue();
         if !queue.ended {
-            queue.push(channel, frame);
+            queue.push(Kind::Reply, frame);
             self.changed.notify_one();
         }
     }
@@ -112,29 +153,29 @@ impl Outbound {
         if queue.ended {
             return;
         }
-        if queue.len + frame.len() > OUTBOUND_LEN_MAX {
+        if queue.fits(&frame) {
+            queue.push(Kind::Entry(channel), frame);
+        } else {
             queue.drop_entries(channel);
             if let Ok(lagged) = encode(&Lagged { channel, head }.into()) {
-                queue.push(Some(channel), lagged);
+                queue.push(Kind::Entry(channel), lagged);
             }
-        } else {
-            queue.push(Some(channel), frame);
         }
         self.changed.notify_one();
     }
 
-    /// `false` if the peer reads so little that even this does not fit.
-    fn push_announcement(&self, frame: Bytes) -> bool {
+    fn push_presence(&self, presence: &PresenceChanged, frame: Bytes) {
         let mut queue = self.queue();
         if queue.ended {
-            return true;
+            return;
         }
-        if queue.len + frame.len() > OUTBOUND_LEN_MAX {
-            return false;
+        if queue.fits(&frame) && queue.late.is_empty() {
+            queue.push(Kind::Presence, frame);
+            self.changed.notify_one();
+        } else {
+            let changes = presence.changes.iter().map(|change| (change.account.clone(), change.clone()));
+            queue.late.extend(changes);
         }
-        queue.push(None, frame);
-        self.changed.notify_one();
-        true
     }
 
     fn end(&self, last: Option<Bytes>) {
@@ -143,7 +184,7 @@ impl Outbound {
             return;
         }
         if let Some(frame) = last {
-            queue.push(None, frame);
+            queue.push(Kind::Reply, frame);
         }
         queue.ended = true;
         self.changed.notify_one();
@@ -152,14 +193,42 @@ impl Outbound {
 }
 
 impl Queue {
-    fn push(&mut self, channel: Option<ChannelId>, frame: Bytes) {
+    fn fits(&self, event: &Bytes) -> bool {
+        self.events_len + event.len() <= OUTBOUND_LEN_MAX
+    }
+
+    fn push(&mut self, kind: Kind, frame: Bytes) {
         self.len += frame.len();
-        self.frames.push_back(Queued { channel, frame });
+        self.events_len += if kind == Kind::Reply { 0 } else { frame.len() };
+        self.frames.push_back(Queued { kind, frame });
     }
 
     fn drop_entries(&mut self, channel: ChannelId) {
-        self.frames.retain(|queued| queued.channel != Some(channel));
-        self.len = self.frames.iter().map(|queued| queued.frame.len()).sum();
+        let dropped = Kind::Entry(channel);
+        let of_channel = self.frames.iter().filter(|queued| queued.kind == dropped);
+        let len: usize = of_channel.map(|queued| queued.frame.len()).sum();
+        self.frames.retain(|queued| queued.kind != dropped);
+        self.len -= len;
+        self.events_len -= len;
+    }
+
+    /// Counts anew what waits, after the writer is through with what it took.
+    fn count(&mut self) {
+        let len = |queued: &Queued| queued.frame.len();
+        self.len = self.frames.iter().map(len).sum();
+        self.events_len = self.frames.iter().filter(|queued| queued.kind != Kind::Reply).map(len).sum();
+    }
+}
+
+impl Default for Outbound {
+    fn default() -> Self {
+        Self {
+            queue: Mutex::default(),
+            changed: Notify::new(),
+            drained: Notify::new(),
+            signed_in: AtomicBool::new(false),
+            credit: Semaphore::new(CREDIT),
+        }
     }
 }
 
@@ -215,7 +284,7 @@ impl Fanout {
     pub fn send(&self, conn: ConnId, message: &Message) {
         let Some(outbound) = self.connections.get(&conn) else { return };
         match encode(message) {
-            Ok(frame) => outbound.push(None, frame),
+            Ok(frame) => outbound.push_reply(frame),
             Err(error) => {
                 tracing::error!(%error, "a reply does not fit in a frame");
                 self.close(conn, Close::new(CloseCode::Internal, "the relay made a reply that is too long"));
@@ -237,18 +306,22 @@ impl Fanout {
         }
     }
 
-    /// Queues a message for everyone who is signed in.
-    pub fn announce(&self, message: &Message) {
-        let Ok(frame) = encode(message) else {
-            tracing::error!(tag = message.tag(), "an announcement does not fit in a frame");
-            return;
-        };
-        for conn in &self.signed_in {
-            let taken =
-                self.connections.get(conn).is_none_or(|outbound| outbound.push_announcement(frame.clone()));
-            if !taken {
-                self.close(*conn, Close::new(CloseCode::SlowReader, "you did not read what was sent to you"));
+    /// Tells everyone who is signed in that people came or went.
+    pub fn announce(&self, presence: &PresenceChanged) {
+        match encode(&presence.clone().into()) {
+            Ok(frame) => {
+                for outbound in self.signed_in.iter().filter_map(|conn| self.connections.get(conn)) {
+                    outbound.push_presence(presence, frame.clone());
+                }
             }
+            Err(error) => tracing::error!(%error, "an announcement does not fit in a frame"),
+        }
+    }
+
+    /// A frame of the connection was handled: one more may come.
+    pub fn handled(&self, conn: ConnId) {
+        if let Some(outbound) = self.connections.get(&conn) {
+            outbound.credit.add_permits(1);
         }
     }
 
@@ -271,6 +344,7 @@ impl Fanout {
 mod tests {
     use mechat_protocol::codec::{Incoming, decode};
     use mechat_protocol::message::Sender;
+    use mechat_protocol::reply::Presence::{Connected, Disconnected};
     use mechat_protocol::{Body, Content, Epoch, UnixMillis};
 
     use super::*;
@@ -304,7 +378,7 @@ mod tests {
         fanout.broadcast(entry(2, 1, 10));
         for seq in 1..=100 {
             fanout.broadcast(entry(1, seq, 16_000));
-            assert!(outbound.queue().len <= OUTBOUND_LEN_MAX);
+            assert!(outbound.queue().events_len <= OUTBOUND_LEN_MAX);
         }
         let messages = drained(&outbound).await;
         assert!(
@@ -338,5 +412,46 @@ mod tests {
         let messages = drained(&outbound).await;
         assert!(matches!(&messages[..], [Message::Close(close)] if close.reason == "bye"), "{messages:?}");
         assert!(outbound.drain().await.ended);
+    }
+
+    #[tokio::test]
+    async fn presence_that_does_not_fit_is_told_later_and_replies_cost_events_no_room() {
+        let (mut fanout, outbound, conn) = (Fanout::default(), Arc::new(Outbound::default()), ConnId(1));
+        fanout.add(conn, Arc::clone(&outbound));
+        fanout.set_signed_in(conn, true);
+        fanout.subscribe(conn, ChannelId(1));
+        let page = |n| mechat_protocol::reply::HistoryPage {
+            id: mechat_protocol::RequestId(n),
+            channel: ChannelId(1),
+            epoch: Epoch(1),
+            head: Seq(9),
+            entries: (1..=3).map(|seq| entry(1, seq, 16_000)).collect(),
+            more: true,
+        };
+        for n in 0..8 {
+            fanout.send(conn, &page(n).into());
+        }
+        fanout.broadcast(entry(1, 1, 10));
+        assert_eq!(drained(&outbound).await.len(), 9, "eight pages, and the entry behind them");
+        outbound.wrote();
+        let presence = |presence| PresenceChanged {
+            changes: vec![Participant { account: "ann".parse().expect("name"), presence }],
+        };
+        for seq in 1..=16 {
+            fanout.broadcast(entry(1, seq, 16_300));
+        }
+        for _ in 0..1_000 {
+            fanout.announce(&presence(Connected));
+        }
+        fanout.announce(&presence(Disconnected));
+        let before =
+            drained(&outbound).await.into_iter().filter(|m| matches!(m, Message::Presence(_))).count();
+        assert!(before < 1_000, "they did not all fit");
+        outbound.wrote();
+        let late = drained(&outbound).await;
+        assert!(
+            matches!(&late[..], [Message::Presence(last)] if *last == presence(Disconnected)),
+            "{late:?}"
+        );
     }
 }

@@ -67,6 +67,12 @@ async fn signals(reload: mechat_relay::ReloadHandle, stop: tokio_util::sync::Can
         }
     }
     stop.cancel();
+    // Who asks twice does not want to wait.
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    std::process::exit(1);
 }
 
 /// Ctrl-C stops the relay.

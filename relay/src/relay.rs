@@ -16,18 +16,22 @@ use mechat_protocol::request::ChannelKind;
 use mechat_protocol::{AccountName, ChannelName, Fingerprint, Invite, RelayAddress, UnixMillis};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use crate::Config;
-use crate::credentials::Credentials;
+use crate::credentials::{Credentials, KeysExpected};
 use crate::driver::{Driver, INPUTS_MAX};
-use crate::storage::{MemoryStorage, SqliteStorage, Storage, StorageError, Write};
+use crate::storage::{Contents, MemoryStorage, SqliteStorage, Storage, StorageError, Write};
 use crate::{listener, translate};
 
 /// The channel that every relay has from its first start.
 const LOBBY: &str = "lobby";
+/// How long connections may take to say goodbye.
+const GOODBYE_LIMIT: Duration = Duration::from_millis(1_250);
+/// What the process needs for its own end, in milliseconds.
+const STOP_MARGIN_MS: u64 = 500;
 /// How often the certificate files are looked at.
 const RELOAD_INTERVAL: Duration = Duration::from_secs(2);
 
@@ -128,8 +132,10 @@ impl Relay {
         let local_addr = listener.local_addr().context("the listening address")?;
         make_data_dir(&config)?;
         let identity = Arc::new(load_identity(&config)?);
-        let credentials = Arc::new(Credentials::open(&config.data_dir, Arc::clone(&storage))?);
-        let hub = open_hub(&config, storage.as_ref()).await?;
+        let contents = open_contents(storage.as_ref()).await?;
+        let keys = KeysExpected { present: !contents.accounts.is_empty() };
+        let credentials = Arc::new(Credentials::open(&config.data_dir, keys, Arc::clone(&storage))?);
+        let hub = Hub::new(hub_config(&config, storage.as_ref()), translate::snapshot(contents));
         let (inputs, from_connections) = mpsc::channel(INPUTS_MAX);
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let driver = Driver::new(hub, Arc::clone(&storage), credentials);
@@ -188,15 +194,29 @@ impl Relay {
         self.wait().await
     }
 
-    /// Waits until the relay was stopped or its storage failed.
-    pub async fn wait(self) -> anyhow::Result<()> {
-        let served = self.driver.await.context("the relay's driver")?;
+    /// Waits until the relay was stopped or its storage failed, then ends within `SHUTDOWN_TIMEOUT_MS`.
+    pub async fn wait(mut self) -> anyhow::Result<()> {
+        let stop = self.stop.clone();
+        tokio::select! {
+            served = &mut self.driver => return self.end(served).await,
+            () = stop.cancelled() => {}
+        }
+        let ended = async {
+            let served = (&mut self.driver).await;
+            self.end(served).await
+        };
+        let limit = Duration::from_millis(SHUTDOWN_TIMEOUT_MS - STOP_MARGIN_MS);
+        let ended = tokio::time::timeout(limit, ended).await;
+        ended.context("the relay did not stop in time: what it acknowledged is kept")?
+    }
+
+    async fn end(&self, served: Result<Result<(), StorageError>, JoinError>) -> anyhow::Result<()> {
         self.stop.cancel();
         self.tasks.close();
-        let drained = tokio::time::timeout(drain_limit(), self.tasks.wait()).await;
-        if drained.is_err() {
+        if tokio::time::timeout(GOODBYE_LIMIT, self.tasks.wait()).await.is_err() {
             tracing::warn!("some connections did not end in time");
         }
+        let served = served.context("the relay's driver")?;
         served.context(
             "the storage failed: nothing was acknowledged since; start the relay again to recover",
         )?;
@@ -206,15 +226,10 @@ impl Relay {
     }
 }
 
-/// Half of what a stop may take in all; the other half is the driver's and the storage's.
-const fn drain_limit() -> Duration {
-    Duration::from_millis(SHUTDOWN_TIMEOUT_MS / 4)
-}
-
 async fn bind(listen: SocketAddr) -> anyhow::Result<TcpListener> {
     let bound = match TcpListener::bind(listen).await {
         // A machine without IPv6: the default still means every address.
-        Err(_) if listen.ip().is_unspecified() && listen.is_ipv6() => {
+        Err(error) if listen.ip().is_unspecified() && listen.is_ipv6() && lacks_ipv6(&error) => {
             TcpListener::bind((Ipv4Addr::UNSPECIFIED, listen.port())).await
         }
         bound => bound,
@@ -231,6 +246,11 @@ async fn bind(listen: SocketAddr) -> anyhow::Result<TcpListener> {
     })
 }
 
+/// Neither a port that is taken nor a right that is missing: those are the operator's to know.
+fn lacks_ipv6(error: &std::io::Error) -> bool {
+    !matches!(error.kind(), std::io::ErrorKind::AddrInUse | std::io::ErrorKind::PermissionDenied)
+}
+
 fn load_identity(config: &Config) -> anyhow::Result<RelayIdentity> {
     Ok(match &config.certificate {
         Some((cert, key)) => RelayIdentity::from_files(cert.clone(), key.clone())?,
@@ -238,7 +258,8 @@ fn load_identity(config: &Config) -> anyhow::Result<RelayIdentity> {
     })
 }
 
-async fn open_hub(config: &Config, storage: &dyn Storage) -> anyhow::Result<Hub> {
+/// What the storage holds; a lobby at least.
+async fn open_contents(storage: &dyn Storage) -> anyhow::Result<Contents> {
     let mut contents = storage.load().await?;
     if contents.channels.is_empty() {
         let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
@@ -249,14 +270,17 @@ async fn open_hub(config: &Config, storage: &dyn Storage) -> anyhow::Result<Hub>
             .await?;
         contents = storage.load().await?;
     }
-    let hub = HubConfig {
+    Ok(contents)
+}
+
+fn hub_config(config: &Config, storage: &dyn Storage) -> HubConfig {
+    HubConfig {
         agent: format!("mechat-relay {}", env!("CARGO_PKG_VERSION")),
         motd: config.motd.clone(),
         durability: storage.durability(),
         participants_before_sign_in: config.participants_before_sign_in,
         relay_account: AccountName::new(RELAY_ACCOUNT).expect("a valid name"),
-    };
-    Ok(Hub::new(hub, translate::snapshot(contents)))
+    }
 }
 
 /// Reads the certificate again when its files change. A half-written pair fails until its other half is there:

@@ -40,7 +40,7 @@ impl World {
             match effect {
                 Effect::Send { conn, message } => self.sent(*conn, message),
                 Effect::Broadcast(entry) => self.broadcast(entry),
-                Effect::Announce(message) => assert!(message.id().is_none()),
+                Effect::Announce(presence) => assert!(!presence.changes.is_empty()),
                 Effect::Subscribe { conn, channel } => {
                     assert!(self.signed_in.contains(conn), "who is subscribed is signed in");
                     self.subscribed.insert((*conn, *channel));

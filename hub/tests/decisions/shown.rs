@@ -11,7 +11,7 @@ pub(crate) fn effect(effect: &Effect) -> String {
     match effect {
         Effect::Send { conn, message } => format!("{} < {}", conn.0, self::message(message)),
         Effect::Broadcast(entry) => format!("broadcast {}", self::entry(entry)),
-        Effect::Announce(announced) => format!("announce {}", message(announced)),
+        Effect::Announce(announced) => format!("announce {}", message(&announced.clone().into())),
         Effect::Subscribe { conn, channel } => format!("subscribe {} to {channel}", conn.0),
         Effect::Unsubscribe { conn, channel } => format!("unsubscribe {} from {channel}", conn.0),
         Effect::SignedIn { conn, signed_in: true } => format!("{} is signed in", conn.0),

@@ -9,8 +9,8 @@ use mechat_protocol::{Body, Content, Entry};
 
 use super::LogPart;
 
-/// Bytes that an entry takes in a page at most besides its content.
-const ENTRY_FRAME_LEN: usize = 256 + 2 * mechat_protocol::limits::NAME_LEN_MAX;
+/// Bytes that an entry's keys, numbers and times take in a page at most; a test holds it to the encoding.
+const ENTRY_FRAME_LEN: usize = 192;
 
 /// The first entries of an ascending sequence that fit in a page.
 pub(crate) fn oldest(entries: impl Iterator<Item = Entry>, limit: usize) -> LogPart {
@@ -41,6 +41,7 @@ fn cut(entries: impl Iterator<Item = Entry>, limit: usize) -> (Vec<Entry>, bool)
 /// An upper bound of an entry's length in a page.
 fn encoded_len_max(entry: &Entry) -> usize {
     ENTRY_FRAME_LEN
+        + entry.sender.as_str().len()
         + match &entry.body {
             Body::Message { content: Content::Text { text }, .. } => text.as_str().len(),
             Body::Message { content: Content::Data { media_type, bytes }, .. } => {
@@ -80,6 +81,30 @@ impl std::str::FromStr for StorageChoice {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_entry_is_never_longer_than_reckoned() {
+        use mechat_protocol::content::{Data, MediaType};
+        use mechat_protocol::{ChannelId, Epoch, Nonce, Seq, UnixMillis};
+        let media_type = MediaType::new("application/octet-stream".into()).expect("valid");
+        let data = Content::Data { media_type, bytes: Data::new(vec![0; 16_384]).expect("fits") };
+        for content in
+            [Content::text("x").expect("fits"), Content::text("é".repeat(8_192)).expect("fits"), data]
+        {
+            let entry = Entry {
+                channel: ChannelId(u64::MAX),
+                epoch: Epoch(u32::MAX),
+                seq: Seq(u64::MAX),
+                at_ms: UnixMillis(i64::MIN),
+                sender: "ж".repeat(32).parse().expect("a name"),
+                nonce: Some(Nonce(uuid::Uuid::max())),
+                body: Body::Message { content, in_reply_to: Some(Seq(u64::MAX)) },
+            };
+            let encoded = rmp_serde::to_vec_named(&entry).expect("encodes").len();
+            let reckoned = encoded_len_max(&entry);
+            assert!((encoded..encoded + 64).contains(&reckoned), "{reckoned} for {encoded}");
+        }
+    }
 
     #[test]
     fn names_the_choices() {

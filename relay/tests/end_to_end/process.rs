@@ -119,6 +119,30 @@ fn flags_stand_over_environment_over_file_over_defaults() {
     assert_eq!(storage(Some("sqlite"), Some("memory")), "memory");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_without_its_key_is_not_given_a_new_one_and_its_files_are_private() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let data = directory.path().join("data");
+    let arguments = ["--data-dir", data.to_str().expect("utf-8")];
+    let program = Program::start(directory.path(), &arguments);
+    program.person(directory.path()).await.register("ann").await;
+    drop(program);
+    for file in std::fs::read_dir(&data).expect("a directory").flatten() {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = file.metadata().expect("a file").permissions().mode();
+        let name = file.file_name();
+        let is_public = name == "relay-cert.pem" || name.to_string_lossy().ends_with(".lock");
+        assert!(is_public || mode & 0o777 == 0o600, "{name:?} is {mode:o}");
+    }
+    std::fs::remove_file(data.join("opaque.key")).expect("removed");
+    let run =
+        command(directory.path()).args(["--listen", "127.0.0.1:0"]).args(arguments).output().expect("runs");
+    fails(&run, 1, &["opaque.key is missing", "backup"]);
+    assert!(!data.join("opaque.key").exists());
+    let export = command(directory.path()).args(["export", "--data-dir", "nowhere"]).output().expect("runs");
+    fails(&export, 1, &["there is no database", "--data-dir"]);
+}
+
 #[test]
 fn a_second_relay_on_the_same_database_is_refused_until_the_first_is_gone() {
     let directory = tempfile::tempdir().expect("a directory");
@@ -205,7 +229,8 @@ async fn the_log_says_who_and_when_but_never_what() {
     for word in ["canary", "coal mine", "correct horse", "battery staple"] {
         assert!(!log.contains(word), "`{word}` is in the log");
     }
-    assert!(!directory.path().join("relay.log").exists());
+    let signed_in = log.lines().find(|line| line.contains("signed in")).expect("who came is logged");
+    assert!(signed_in.contains("account=ann") && signed_in.contains("address=127.0.0.1:"), "{signed_in}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

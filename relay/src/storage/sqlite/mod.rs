@@ -41,6 +41,7 @@ impl SqliteStorage {
     /// Opens the file, makes it if it is missing, and brings its schema up to date.
     pub fn open(path: &Path) -> Result<Self, StorageError> {
         let fail = |error: &rusqlite::Error| StorageError::new("opening the database", &explain(path, error));
+        create_private(path).map_err(|error| StorageError::new("making the database", &error))?;
         let mut connection = Connection::open(path).map_err(|error| fail(&error))?;
         schema::prepare(&mut connection)
             .map_err(|error| StorageError::new("preparing the database", &error))?;
@@ -50,6 +51,18 @@ impl SqliteStorage {
             writer: SqliteThread::start("sqlite-write", connection)?,
             reader: SqliteThread::start("sqlite-read", reading)?,
         })
+    }
+}
+
+/// What people wrote is theirs: the file is its owner's alone, and so are the files that the database makes beside it.
+fn create_private(path: &Path) -> std::io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        made => made.map(drop),
     }
 }
 
@@ -129,7 +142,12 @@ impl Storage for SqliteStorage {
 
     async fn close(&self) -> Result<(), StorageError> {
         self.reader.stop().await;
-        self.writer.call("closing", |connection| connection.execute_batch("PRAGMA optimize;")).await?;
+        // Statistics for the next start: worth a try, not worth a failed stop.
+        if let Err(error) =
+            self.writer.call("closing", |connection| connection.execute_batch("PRAGMA optimize;")).await
+        {
+            tracing::warn!(%error, "the database was not optimised");
+        }
         self.writer.stop().await;
         Ok(())
     }

@@ -2,31 +2,29 @@
 //!
 //! SQLite blocks: it must not run on the threads that carry connections.
 
-use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use rusqlite::Connection;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::storage::StorageError;
 
 type Job = Box<dyn FnOnce(&mut Connection) + Send>;
 
-/// Work that waits for the thread. When it is full the asking thread waits: the askers are bounded
-/// by requests in flight, so this is a second fence, not the first.
-const JOBS_MAX: usize = 8_192;
+/// Work that waits for the thread. When it is full the asking task waits.
+const JOBS_MAX: usize = 1_024;
 
 #[derive(Debug)]
 pub(super) struct SqliteThread {
-    running: Mutex<Option<(SyncSender<Job>, JoinHandle<()>)>>,
+    running: Mutex<Option<(mpsc::Sender<Job>, JoinHandle<()>)>>,
 }
 
 impl SqliteThread {
     pub(super) fn start(name: &str, mut connection: Connection) -> Result<Self, StorageError> {
-        let (jobs, queue) = sync_channel::<Job>(JOBS_MAX);
+        let (jobs, mut queue) = mpsc::channel::<Job>(JOBS_MAX);
         let work = move || {
-            while let Ok(job) = queue.recv() {
+            while let Some(job) = queue.blocking_recv() {
                 job(&mut connection);
             }
         };
@@ -54,7 +52,7 @@ impl SqliteThread {
             .as_ref()
             .map(|(jobs, _)| jobs.clone());
         let gone = || StorageError::new(what, &"the database thread has ended");
-        jobs.ok_or_else(gone)?.send(job).map_err(|_| gone())?;
+        jobs.ok_or_else(gone)?.send(job).await.map_err(|_| gone())?;
         answer.await.map_err(|_| gone())?.map_err(|error| StorageError::new(what, &error))
     }
 
