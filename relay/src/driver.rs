@@ -221,10 +221,10 @@ impl Driver {
         let Some(address) = self.peers.get(&conn).map(|peer| peer.address) else { return };
         match message {
             Message::SignedIn(reply) => {
-                tracing::info!(conn = conn.0, %address, account = %reply.account, "signed in")
+                tracing::info!(conn = conn.0, %address, account = %reply.account, "signed in");
             }
             Message::Registered(reply) => {
-                tracing::info!(conn = conn.0, %address, account = %reply.account, "registered")
+                tracing::info!(conn = conn.0, %address, account = %reply.account, "registered");
             }
             Message::LoggedOut(_) => tracing::info!(conn = conn.0, %address, "logged out"),
             Message::Error(error)

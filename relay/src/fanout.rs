@@ -437,7 +437,7 @@ mod tests {
         let presence = |presence| PresenceChanged {
             changes: vec![Participant { account: "ann".parse().expect("name"), presence }],
         };
-        for seq in 1..=16 {
+        for seq in 1..=15 {
             fanout.broadcast(entry(1, seq, 16_300));
         }
         for _ in 0..1_000 {
