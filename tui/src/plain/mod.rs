@@ -1,6 +1,6 @@
 //! The plain mode: lines in, lines out, for pipes, scripts and screen readers.
 //!
-//! [`command`] reads a line, [`session`] decides (pure: inputs in, outputs out), [`format`] has the exact lines,
+//! [`command`] reads a line, [`session`] decides (pure: inputs in, outputs out), [`format`](mod@format) has the exact lines,
 //! [`shell`] owns the streams. Standard output carries what the relay tells and nothing else; prompts, errors and the
 //! state of the link go to standard error.
 

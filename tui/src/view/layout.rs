@@ -90,7 +90,8 @@ pub fn chat(model: &Model) -> Chat {
     // Beside the timeline a pane has a line and a gap; before the line on the right the text keeps a gap too.
     let (after, before) = if narrow { (0, 0) } else { (2, 3) };
     let channels = (left > 0).then(|| Rect { width: left - after, ..body });
-    let participants = (right > 0).then(|| Rect { x: columns - (right - before), width: right - before, ..body });
+    let participants =
+        (right > 0).then(|| Rect { x: columns - (right - before), width: right - before, ..body });
     let x = if narrow { 0 } else { left };
     let centre = Rect { x, width: timeline_width(model), ..body };
     let wanted = composer::rows(model, centre.width);
