@@ -35,10 +35,10 @@ pub(crate) struct Settings {
     #[arg(long, visible_alias = "addr", value_name = "IP:PORT", env = "MECHAT_LISTEN")]
     listen: Option<SocketAddr>,
     /// PEM file with the certificate chain [default: one made on the first start]
-    #[arg(long, value_name = "FILE", requires = "key", env = "MECHAT_CERT")]
+    #[arg(long, value_name = "FILE", env = "MECHAT_CERT")]
     cert: Option<PathBuf>,
     /// PEM file with the certificate's private key, mode 0600
-    #[arg(long, value_name = "FILE", requires = "cert", env = "MECHAT_KEY")]
+    #[arg(long, value_name = "FILE", env = "MECHAT_KEY")]
     key: Option<PathBuf>,
     /// Where everything is kept: sqlite, sqlite:PATH, or memory (nothing outlives the relay) [default: sqlite]
     #[arg(long, value_name = "STORAGE", env = "DATABASE_BACKEND")]

@@ -238,7 +238,8 @@ impl Storage for MemoryStorage {
         next_expires: UnixMillis,
     ) -> Result<Rotation, StorageError> {
         let mut state = self.state();
-        let Some(token) = state.tokens.get(&old).filter(|token| token.expires > now) else {
+        state.tokens.retain(|_, token| token.expires > now);
+        let Some(token) = state.tokens.get(&old) else {
             return Ok(Rotation::Refused);
         };
         let (account, session, successor) = (token.account, token.session, token.successor);
