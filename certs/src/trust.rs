@@ -4,7 +4,7 @@
 //! a pin: it names what it saw, and the caller decides.
 //!
 //! Invariants: a pin means exactly that certificate, whoever else vouches for another one; an invitation's
-//! fingerprint is as strict; only a public DNS name without either may be vouched for by the system's roots; what nobody vouches
+//! fingerprint is as strict, and both must hold where both are given; only a public DNS name without either may be vouched for by the system's roots; what nobody vouches
 //! for is refused as [`TrustError::Unknown`]. Every accepted peer has proven that it holds the certificate's key. A pinned
 //! certificate's dates and names are not looked at: the fingerprint says more than they do.
 
@@ -28,9 +28,9 @@ use crate::tls::{self, ALPN, VERSIONS};
 /// What the client knows about a relay's certificate before it connects.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Expectation {
-    /// The certificate that this address has shown before (see [`crate::PinStore`]). Decides alone.
+    /// The certificate that this address has shown before (see [`crate::PinStore`]). It must be that one.
     pub pinned: Option<Fingerprint>,
-    /// The certificate that an invitation names. Decides where nothing is pinned.
+    /// The certificate that an invitation names. It must be that one, beside the pinned one.
     pub invited: Option<Fingerprint>,
 }
 
@@ -211,10 +211,13 @@ fn judge(
     vouched: impl FnOnce() -> bool,
 ) -> Result<(), TrustError> {
     match expectation {
-        Expectation { pinned: Some(pinned), .. } if pinned == seen => Ok(()),
-        Expectation { pinned: Some(pinned), .. } => Err(TrustError::Changed { pinned, seen }),
-        Expectation { invited: Some(expected), .. } if expected == seen => Ok(()),
-        Expectation { invited: Some(expected), .. } => Err(TrustError::NotAsInvited { expected, seen }),
+        Expectation { pinned: Some(pinned), .. } if pinned != seen => {
+            Err(TrustError::Changed { pinned, seen })
+        }
+        Expectation { invited: Some(expected), .. } if expected != seen => {
+            Err(TrustError::NotAsInvited { expected, seen })
+        }
+        Expectation { pinned: Some(_), .. } | Expectation { invited: Some(_), .. } => Ok(()),
         Expectation { pinned: None, invited: None } if vouched() => Ok(()),
         Expectation { pinned: None, invited: None } => Err(TrustError::Unknown { seen }),
     }
@@ -279,13 +282,14 @@ mod tests {
     const OTHER: Fingerprint = Fingerprint::new([2; 32]);
 
     #[test]
-    fn a_pin_decides_then_an_invitation_then_the_roots() {
+    fn a_pin_and_an_invitation_must_both_hold_before_the_roots_are_asked() {
         let unknown = Err(TrustError::Unknown { seen: SEEN });
         let changed = Err(TrustError::Changed { pinned: OTHER, seen: SEEN });
         let not_invited = Err(TrustError::NotAsInvited { expected: OTHER, seen: SEEN });
         for (pinned, invited, vouched, verdict) in [
             (Some(SEEN), None, false, Ok(())),
-            (Some(SEEN), Some(OTHER), false, Ok(())),
+            (Some(SEEN), Some(SEEN), false, Ok(())),
+            (Some(SEEN), Some(OTHER), true, not_invited),
             (Some(OTHER), None, true, changed),
             (Some(OTHER), Some(SEEN), true, changed),
             (None, Some(SEEN), false, Ok(())),

@@ -49,7 +49,8 @@ impl FromStr for Invite {
     type Err = ParseInviteError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let text = text.trim();
+        // A link that was copied off a screen may be broken over lines; there is no space in one.
+        let text: &str = &text.split_whitespace().collect::<String>();
         let fail = |rule: String| ParseInviteError { given: text.to_owned(), rule };
         let rest = text.strip_prefix("mechat://").ok_or_else(|| fail("it begins with mechat://".into()))?;
         let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
@@ -124,6 +125,9 @@ mod tests {
         };
         assert!(full.to_string().is_ascii(), "a link survives any terminal: {full}");
         assert_eq!(full.to_string().parse(), Ok(full.clone()));
+        let text = full.to_string();
+        let (head, tail) = text.split_at(60);
+        assert_eq!(format!("{head}\n  {tail}\n").parse(), Ok(full.clone()), "copied off a screen");
         let bare = Invite { channel: None, fingerprint: None, code: None, ..full };
         assert_eq!(bare.to_string(), "mechat://chat.example.org:7667");
         assert_eq!(bare.to_string().parse(), Ok(bare));

@@ -349,3 +349,43 @@ fn data_is_named_not_written() {
         format::entry(&entry(1, 1, "vera", Body::Message { content, in_reply_to: None }), &TimeZone::UTC);
     assert_eq!(line, ["[11:04:01] @vera: ‹image/png, 2 bytes›"]);
 }
+
+#[test]
+fn what_was_meant_for_a_channel_that_is_not_there_goes_to_no_other() {
+    let mut plain = Plain::in_lobby();
+    plain.line("connect missing").line("important");
+    let error = ErrorReply::new(None, ErrorCode::NoSuchChannel, "no such channel");
+    plain.client(ClientEvent::Refused { request: RequestKind::Join, error });
+    assert_eq!(plain.commands, ["Join(#missing)"], "nothing is said in #lobby");
+    assert!(plain.err.last().is_some_and(|line| line.starts_with("error: ")), "{:?}", plain.err);
+}
+
+#[test]
+fn a_script_learns_of_an_error_by_the_exit_code_and_a_person_does_not_need_it() {
+    for (scripted, code) in [(true, 1), (false, 0)] {
+        let mut plain = Plain::in_lobby();
+        if scripted {
+            plain.session = plain.session.scripted();
+        }
+        plain.line("nonsense with arguments in no channel").line("/frobnicate").feed(Input::End);
+        let nonce_of_message = nonce(plain.nonces - 2);
+        let error = ErrorReply::new(None, ErrorCode::NotAMember, "no");
+        let failed = OutboxState::Failed(error);
+        plain.client(ClientEvent::Outbox { nonce: nonce_of_message, channel: ChannelId(1), state: failed });
+        assert_eq!(plain.exit, Some(code), "{:?}", plain.err);
+    }
+}
+
+#[test]
+fn a_script_does_not_wait_for_a_relay_for_ever() {
+    let mut plain = Plain::new();
+    plain.session = plain.session.scripted();
+    let down = |attempt| {
+        let reason = "no relay listens there".to_owned();
+        ClientEvent::Link(Link::Down { reason, close: None, attempt, retry_in: Duration::from_secs(1) })
+    };
+    plain.client(down(9));
+    assert_eq!(plain.exit, None);
+    plain.client(down(10));
+    assert_eq!(plain.exit, Some(1));
+}

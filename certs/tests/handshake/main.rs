@@ -118,7 +118,11 @@ fn trust_follows_the_pin_and_the_invitation() {
         (pinned(OTHER), Some(TrustError::Changed { pinned: OTHER, seen })),
         (invited(seen), None),
         (invited(OTHER), Some(TrustError::NotAsInvited { expected: OTHER, seen })),
-        (Expectation { pinned: Some(seen), invited: Some(OTHER) }, None),
+        (Expectation { pinned: Some(seen), invited: Some(seen) }, None),
+        (
+            Expectation { pinned: Some(seen), invited: Some(OTHER) },
+            Some(TrustError::NotAsInvited { expected: OTHER, seen }),
+        ),
         (
             Expectation { pinned: Some(OTHER), invited: Some(seen) },
             Some(TrustError::Changed { pinned: OTHER, seen }),

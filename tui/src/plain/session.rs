@@ -102,6 +102,9 @@ enum End {
     Quit,
 }
 
+/// Failed attempts to connect, about half a minute of them, after which a script is not kept waiting.
+const ATTEMPTS_MAX: u32 = 10;
+
 /// The plain client.
 #[derive(Debug)]
 pub struct Session {
@@ -120,6 +123,8 @@ pub struct Session {
     /// Messages whose entry has not come back, and whether they were acknowledged.
     unsettled: BTreeMap<Nonce, bool>,
     ended: Option<End>,
+    /// Nobody is there to read an error, so the exit code tells of it: whether there was one.
+    script_failed: Option<bool>,
 }
 
 type Outputs = Vec<Output>;
@@ -150,7 +155,15 @@ impl Session {
             held: None,
             unsettled: BTreeMap::new(),
             ended: None,
+            script_failed: None,
         }
+    }
+
+    /// Fed by a pipe or a file: what was refused makes the exit code 1, and a relay that is not there is not waited for for ever.
+    #[must_use]
+    pub const fn scripted(mut self) -> Self {
+        self.script_failed = Some(false);
+        self
     }
 
     /// Once nothing more is read: how long what is pending may take.
@@ -182,13 +195,20 @@ impl Session {
             Input::Deadline => self.deadline(),
         };
         outputs.extend(self.run_held(nonce));
+        if outputs.iter().any(|output| matches!(output, Output::Err(line) if line.starts_with("error: "))) {
+            self.script_failed = self.script_failed.map(|_| true);
+        }
         if self.ended.is_some()
             && self.is_settled()
             && !outputs.iter().any(|output| matches!(output, Output::Exit(_)))
         {
-            outputs.push(Output::Exit(0));
+            outputs.push(Output::Exit(self.code()));
         }
         outputs
+    }
+
+    fn code(&self) -> u8 {
+        u8::from(self.script_failed == Some(true))
     }
 
     fn is_settled(&self) -> bool {
@@ -208,7 +228,7 @@ impl Session {
     fn deadline(&mut self) -> Outputs {
         let pending = self.unsettled.values().filter(|acknowledged| !**acknowledged).count();
         if pending == 0 && self.waiting.is_none() && self.held.is_none() {
-            return vec![Output::Exit(0)];
+            return vec![Output::Exit(self.code())];
         }
         let words = if pending > 0 {
             format!("{pending} of the messages were not acknowledged in time")
@@ -318,13 +338,13 @@ impl Session {
     fn connect(&mut self, name: ChannelName) -> Outputs {
         let key = name.key().folded;
         let known = self.channels.iter().find(|(_, channel)| channel.name.key().folded == key);
-        match known.map(|(id, _)| *id) {
-            Some(id) => {
-                self.current = Some(id);
-                vec![state(format!("in #{name}"))]
-            }
-            None => self.ask(Waiting::Join(name.clone()), Command::Join(name)),
+        if let Some(id) = known.map(|(id, _)| *id) {
+            self.current = Some(id);
+            return vec![state(format!("in #{name}"))];
         }
+        // What is typed next is meant for the new channel: it must not go to the old one if there is none.
+        self.current = None;
+        self.ask(Waiting::Join(name.clone()), Command::Join(name))
     }
 
     fn disconnect(&mut self) -> Outputs {
@@ -396,6 +416,9 @@ impl Session {
             Link::Up { .. } => {
                 self.link_is_up = true;
                 vec![state(format!("connected to {}", self.target.address))]
+            }
+            Link::Down { reason, attempt, .. } if self.script_failed.is_some() && attempt >= ATTEMPTS_MAX => {
+                vec![error(format!("the relay cannot be reached: {reason}")), Output::Exit(1)]
             }
             Link::Down { reason, close, retry_in, .. } => {
                 let reason = close.map_or(reason, |close| close.reason);

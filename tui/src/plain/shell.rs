@@ -59,7 +59,11 @@ async fn serve(wanted: Wanted) -> anyhow::Result<u8> {
         }
     };
     let client = app::start_client(&target, &wanted.places);
-    let code = converse(client, Session::new(target, TimeZone::system())).await;
+    let mut session = Session::new(target, TimeZone::system());
+    if !io::stdin().is_terminal() {
+        session = session.scripted();
+    }
+    let code = converse(client, session).await;
     if let Some(relay) = relay {
         let _ = tokio::time::timeout(DRAIN_LIMIT, relay.shutdown()).await;
     }

@@ -169,7 +169,7 @@ fn cue(model: &Model, area: Rect, frame: &mut Frame<'_>) {
     let me = model.account.as_ref().map(|account| &account.name);
     let words = match model.current() {
         Some(channel) if channel.scroll != Scroll::Bottom => match channel.unread(me) {
-            0 => Some(("↓ older messages; Ctrl-End goes to the newest".to_owned(), Role::Quiet)),
+            0 => Some(("older messages: Ctrl-End goes to the newest".to_owned(), Role::Quiet)),
             1 => Some(("↓ 1 new message; Ctrl-End goes there".to_owned(), Role::Unread)),
             new => Some((format!("↓ {new} new messages; Ctrl-End goes there"), Role::Unread)),
         },
