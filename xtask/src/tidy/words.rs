@@ -13,17 +13,17 @@ static MACHINE_PATH: Rule = Rule {
 
 static REGISTRY: Rule = Rule {
     name: "registry-host",
-    valid: "the public registries alone, as crates.io and npm write them into their lock files",
-    hint: "remove the lock file's entry and make it anew without a mirror configured",
+    valid: "Cargo's own index in Cargo.lock, and no address at all in package-lock.json",
+    hint: "make the lock file anew without a mirror configured, npm's with `omit-lockfile-registry-resolved`",
 };
 
 /// In two pieces each, or this file would break its own rule.
 const MACHINE_PATHS: &[&str] = &[concat!("/wo", "rk/"), concat!("/ho", "me/"), concat!("/ro", "ot/")];
 
-/// What precedes a URL in a lock file, and how the URL must go on.
-const LOCK_FILES: &[(&str, &str, &str)] = &[
-    ("Cargo.lock", "source = \"", "registry+https://github.com/rust-lang/crates.io-index\""),
-    ("package-lock.json", "\"resolved\": \"", "https://registry.npmjs.org/"),
+/// What precedes a URL in a lock file, and how the URL must go on, if there may be one.
+const LOCK_FILES: &[(&str, &str, Option<&str>)] = &[
+    ("Cargo.lock", "source = \"", Some("registry+https://github.com/rust-lang/")),
+    ("package-lock.json", "\"resolved\": \"", None),
 ];
 
 /// Findings of all text files.
@@ -57,7 +57,10 @@ fn registries(file: &TextFile) -> Vec<Finding> {
     };
     let mut findings = Vec::new();
     for (text, line) in file.text.lines().zip(1..) {
-        let foreign = text.trim_start().strip_prefix(before).filter(|source| !source.starts_with(valid));
+        let foreign = text
+            .trim_start()
+            .strip_prefix(before)
+            .filter(|source| !valid.is_some_and(|valid| source.starts_with(valid)));
         if let Some(source) = foreign {
             let fault = format!("`{}` is not the public registry", source.trim_end_matches([',', '"']));
             findings.push(Finding { file: file.path.clone(), line, rule: &REGISTRY, fault });
@@ -90,16 +93,16 @@ mod tests {
     }
 
     #[test]
-    fn lock_files_name_the_public_registries_alone() {
-        let good = "source = \"registry+https://github.com/rust-lang/crates.io-index\"\n";
+    fn lock_files_name_no_registry_but_cargos_own_index() {
+        let good = "source = \"registry+https://github.com/rust-lang/index\"\n";
         let bad = "name = \"x\"\nsource = \"registry+https://mirror.example/index\"\n";
         assert_eq!(lines("Cargo.lock", good), []);
         assert_eq!(lines("fuzz/Cargo.lock", bad), [(2, "registry-host")]);
         assert_eq!(lines("README.md", bad), []);
-        let good = "  \"resolved\": \"https://registry.npmjs.org/a/-/a-1.tgz\",\n";
+        let good = "  \"version\": \"1.0.0\",\n";
         let bad = "  \"resolved\": \"https://mirror.example/a/-/a-1.tgz\",\n";
         assert_eq!(
-            lines("relay/tests/node/package-lock.json", &format!("{good}{bad}")),
+            lines("docs/examples/node/package-lock.json", &format!("{good}{bad}")),
             [(2, "registry-host")]
         );
     }
