@@ -254,6 +254,27 @@ fn two_people_chat_and_their_relay_is_killed_under_them() {
 }
 
 #[test]
+fn one_command_hosts_a_relay_and_its_link_as_it_stands_on_the_screen_lets_a_guest_in() {
+    let home = Home::new();
+    let mut host = Terminal::open(&home.of("host"), &["host", "--listen", "127.0.0.1:0"]);
+    host.register("ann");
+    let screen = host.until("the link", |screen| screen.contains("mechat://") && screen.contains("#lobby"));
+    // Copied with the mouse: the lines of the banner, line break and all.
+    let from = screen.find("mechat://").expect("a link");
+    let link = &screen[from..from + screen[from..].find("──").expect("the end of the banner")];
+    let mut guest = Terminal::open(&home.of("guest"), &[link.trim_end()]);
+    guest.register("bob");
+    host.shows("@bob Joined");
+    guest.keys("hello host\r");
+    host.shows("bob: hello host");
+    host.keys("hello guest\r");
+    guest.shows("ann: hello guest");
+    host.keys("\x11");
+    assert_eq!(host.ended(), 0);
+    guest.until("the relay is gone", |screen| screen.contains("offline"));
+}
+
+#[test]
 fn a_client_that_starts_first_says_so_and_connects_by_itself() {
     let home = Home::new();
     let mut relay = Relay::start(&home.of("relay"));
