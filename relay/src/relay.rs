@@ -1,6 +1,6 @@
 //! A relay from start to stop.
 //!
-//! Owns the order of both: storage, keys, certificate, port; then the port, the connections, the storage.
+//! Owns the order of both: port, storage, certificate, keys; then the port, the connections, the storage.
 
 use std::fs::{File, TryLockError};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
