@@ -4,7 +4,7 @@ use mechat_protocol::event::{Close, PresenceChanged};
 use mechat_protocol::request::{Binding, ChannelKind, HistoryRange};
 use mechat_protocol::secret::{OpaqueBytes, Token};
 use mechat_protocol::{
-    AccountName, Body, ChannelId, ChannelName, Entry, Message, Nonce, RequestId, SessionId, UnixMillis,
+    AccountName, Body, ChannelId, ChannelName, Entry, Message, Nonce, RequestId, Seq, SessionId, UnixMillis,
 };
 
 use crate::{AccountId, ConnId, Ticket};
@@ -39,6 +39,8 @@ pub enum Effect {
         conn: ConnId,
         /// Which channel.
         channel: ChannelId,
+        /// The last entry that it gets, which was broadcast before; without one what is on its way is dropped.
+        last: Option<Seq>,
     },
     /// The connection is signed in or, with `false`, no longer: frame limits and announcements follow.
     SignedIn {

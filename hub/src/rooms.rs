@@ -151,15 +151,17 @@ impl Hub {
         let mut others =
             self.accounts.get(&waiting.account).map(|a| a.connections.clone()).unwrap_or_default();
         if others.remove(&conn) {
-            effects.push(Effect::Unsubscribe { conn, channel });
+            effects.push(Effect::Unsubscribe { conn, channel, last: None });
         }
         effects.push(Effect::Send { conn, message: Left { id: waiting.id, channel }.into() });
         // The account's other connections learn of it by the entry, the last one they get.
+        let mut last = None;
         if let AppendOutcome::New(entry) = outcome {
             self.committed(&entry);
+            last = Some(entry.seq);
             effects.push(Effect::Broadcast(entry));
         }
-        effects.extend(others.into_iter().map(|conn| Effect::Unsubscribe { conn, channel }));
+        effects.extend(others.into_iter().map(|conn| Effect::Unsubscribe { conn, channel, last }));
         self.remove_member(channel, waiting.account);
     }
 

@@ -350,9 +350,11 @@ impl Hub {
     pub(crate) fn signed_out(&mut self, now: Now, conn: ConnId, account: AccountId, effects: &mut Effects) {
         if let Some(account) = self.accounts.get_mut(&account) {
             account.connections.remove(&conn);
-            effects.extend(
-                account.channels.iter().map(|channel| Effect::Unsubscribe { conn, channel: *channel }),
-            );
+            effects.extend(account.channels.iter().map(|channel| Effect::Unsubscribe {
+                conn,
+                channel: *channel,
+                last: None,
+            }));
         }
         self.presence.went(account, now.mono_ms);
     }

@@ -62,16 +62,26 @@ pub struct EncodeError {
 
 /// Encodes a message as a frame, prefix included.
 pub fn encode(message: &Message) -> Result<Bytes, EncodeError> {
-    let mut frame = vec![0; FRAME_PREFIX_LEN];
-    let written = message.serialize(&mut rmp_serde::Serializer::new(&mut frame).with_struct_map());
-    let len = frame.len() - FRAME_PREFIX_LEN;
+    let mut frame = Vec::new();
+    encode_into(message, &mut frame).map(|()| Bytes::from(frame))
+}
+
+/// Appends a message as a frame, prefix included. After an error `frames` is as it was.
+pub fn encode_into(message: &Message, frames: &mut Vec<u8>) -> Result<(), EncodeError> {
+    let start = frames.len();
+    frames.extend_from_slice(&[0; FRAME_PREFIX_LEN]);
+    let written = message.serialize(&mut rmp_serde::Serializer::new(&mut *frames).with_struct_map());
+    let len = frames.len() - start - FRAME_PREFIX_LEN;
     // Writing to memory cannot fail, and no message has a form that MessagePack lacks: both show as length.
     match u32::try_from(len) {
         Ok(prefix) if written.is_ok() && len <= FRAME_LEN_MAX => {
-            frame[..FRAME_PREFIX_LEN].copy_from_slice(&prefix.to_be_bytes());
-            Ok(Bytes::from(frame))
+            frames[start..start + FRAME_PREFIX_LEN].copy_from_slice(&prefix.to_be_bytes());
+            Ok(())
         }
-        _ => Err(EncodeError { tag: message.tag(), len }),
+        _ => {
+            frames.truncate(start);
+            Err(EncodeError { tag: message.tag(), len })
+        }
     }
 }
 

@@ -63,8 +63,23 @@ pub const IN_FLIGHT_MAX: usize = 512;
 pub const HISTORIES_IN_FLIGHT_MAX: usize = 8;
 /// Failed sign-ins on one connection before it is closed.
 pub const SIGN_IN_ATTEMPTS_MAX: u32 = 5;
-/// Bytes queued for one connection before a channel's entries are dropped and `lagged` is sent.
+/// Bytes of replies that wait for one connection before no further requests are read from it.
 pub const OUTBOUND_LEN_MAX: usize = 262_144;
+/// Bytes of a channel's newest entries that a relay holds for those who are behind; who is further behind is sent `lagged`.
+pub const RING_LEN_MAX: usize = 1_048_576;
+/// Bytes of them in all channels together; beyond that the oldest of all are given up.
+pub const RINGS_LEN_MAX: usize = 33_554_432;
+/// Bytes of a channel's entries that are handed on together.
+pub const PUBLISH_LEN_MAX: usize = 32_768;
+
+/// How much is taken from one connection at a time: a message weighs 1, a request with a longer reply a quarter of this.
+pub const BATCH_WEIGHT_MAX: usize = 64;
+/// TLS handshakes at a time; further connections wait in the operating system's queue.
+pub const HANDSHAKES_MAX: usize = 256;
+/// Connections that are not signed in; further ones are closed at once.
+pub const PENDING_MAX: usize = 8_192;
+/// Of these, from one IPv4 address or one /64 network of IPv6.
+pub const PENDING_PER_ADDRESS_MAX: usize = 512;
 
 /// Milliseconds a TLS handshake may take.
 pub const HANDSHAKE_TIMEOUT_MS: u64 = 10_000;
@@ -103,6 +118,12 @@ const _: () = {
         "limits grow with trust"
     );
     assert!(2 * (FRAME_LEN_MAX + FRAME_PREFIX_LEN) <= OUTBOUND_LEN_MAX, "a queue holds more than one frame");
+    assert!(
+        PUBLISH_LEN_MAX + FRAME_LEN_MAX <= RING_LEN_MAX,
+        "a ring holds more than what is handed on at once"
+    );
+    assert!(RING_LEN_MAX <= RINGS_LEN_MAX, "a part is not more than the whole");
+    assert!(PENDING_PER_ADDRESS_MAX < PENDING_MAX, "one address cannot take every place");
     assert!(HISTORIES_IN_FLIGHT_MAX <= IN_FLIGHT_MAX, "a part is not more than the whole");
     assert!(2 * PING_INTERVAL_MS < IDLE_TIMEOUT_MS, "one lost ping does not end a session");
     assert!(PING_INTERVAL_MS < PENDING_TIMEOUT_MS, "a client that pings may take its time to sign in");

@@ -1,39 +1,43 @@
-//! One connection: a reader that turns bytes into inputs, a writer that drains its queue.
+//! One connection: one task that turns bytes into inputs and drains what is on its way.
 //!
-//! Owns both tasks of a connection and their end. It decides nothing: what comes in goes to the driver, what
-//! goes out comes from the [`Outbound`] queue.
+//! Owns the connection's task and its end. It decides nothing: what comes in goes to the driver, what goes out comes from
+//! its [`Outbound`].
 //!
-//! Invariants: the driver hears `Closed` exactly once after `Opened`, however the tasks end; a reader whose
-//! peer does not read its replies stops reading; the writer gives up on a peer that reads nothing for `STUCK_TIMEOUT_MS`.
+//! Invariants: the driver hears `Closed` exactly once after `Opened`, however the task ends; at most one batch of requests is
+//! with the driver at a time, and none while the peer does not read its replies; a peer that takes nothing for
+//! `STUCK_TIMEOUT_MS` is given up; while nothing moves, the connection holds no buffer.
 
+use std::future::poll_fn;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use mechat_hub::ConnId;
-use mechat_protocol::codec::{FrameDecoder, FrameError, Incoming};
-use mechat_protocol::limits::{FRAME_LEN_MAX, FRAME_LEN_MAX_PENDING, FRAME_SKIP_MAX, STUCK_TIMEOUT_MS};
+use mechat_protocol::codec::{FrameDecoder, FrameError, Incoming, encode};
+use mechat_protocol::event::Close;
+use mechat_protocol::limits::{
+    BATCH_WEIGHT_MAX, FRAME_LEN_MAX, FRAME_LEN_MAX_PENDING, FRAME_SKIP_MAX, STUCK_TIMEOUT_MS,
+};
 use mechat_protocol::message::Sender;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use mechat_protocol::{CloseCode, Message};
+use rustls::ServerConfig;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
+use tokio::time::Sleep;
 use tokio_util::codec::Decoder;
-use tokio_util::sync::CancellationToken;
 
-use crate::fanout::Outbound;
-use crate::transport::{self, Transport};
-
-/// Bytes read at a time from a connection that sends little.
-const READ_LEN: usize = 512;
-/// Bytes that one TLS record takes at most (RFC 8446 §5.1): frames are joined up to it.
-const RECORD_LEN_MAX: usize = 16_384;
+use crate::admission::Admitted;
+use crate::fanout::{Look, Outbound, PresenceLog};
+use crate::transport::{self, Accepted, Received, Transport};
 
 /// How long, and for how many bytes, a closed connection still listens.
 const LINGER: Duration = Duration::from_secs(1);
-const LINGER_LEN_MAX: u64 = 1_048_576;
+const LINGER_LEN_MAX: usize = 1_048_576;
 
-/// What a connection tells the driver.
+/// What a connection tells the driver. At most three wait for each connection: its opening, one batch, its end.
 pub enum FromConnection {
     /// The handshake is done.
     Opened {
@@ -41,31 +45,45 @@ pub enum FromConnection {
         conn: ConnId,
         /// The peer.
         peer: SocketAddr,
-        /// Its queue.
+        /// The way to it.
         outbound: Arc<Outbound>,
         /// Its TLS exporter.
         exporter: [u8; 32],
+        /// Its place among those that are not signed in.
+        admitted: Admitted,
     },
-    /// A frame came.
-    Frame(ConnId, Incoming),
+    /// Frames came. The next come when the driver says that these are handled.
+    Frames(ConnId, Vec<Incoming>),
     /// The peer broke the framing; close with this code.
     Broken(ConnId, FrameError),
-    /// Both tasks have ended, or are about to.
+    /// The task has ended, or is about to.
     Closed(ConnId),
 }
+
+/// The way to the driver.
+pub type ToDriver = mpsc::UnboundedSender<FromConnection>;
 
 /// Says `Closed` when the connection's task ends: by return, by error, by panic, by abort.
 struct ClosedGuard {
     conn: ConnId,
-    driver: mpsc::Sender<FromConnection>,
+    driver: ToDriver,
 }
 
 impl Drop for ClosedGuard {
     fn drop(&mut self) {
-        let (conn, driver) = (self.conn, self.driver.clone());
-        // Behind everything this connection sent before, which is already in the queue.
-        tokio::spawn(async move { driver.send(FromConnection::Closed(conn)).await });
+        let _ = self.driver.send(FromConnection::Closed(self.conn)); // The relay may have stopped.
     }
+}
+
+/// What a new connection needs of the relay.
+#[derive(Clone)]
+pub struct Surroundings {
+    /// The certificate and what is spoken.
+    pub config: Arc<ServerConfig>,
+    /// The way to the driver.
+    pub driver: ToDriver,
+    /// Who came and went.
+    pub presence: Arc<PresenceLog>,
 }
 
 /// Serves one peer until either side ends it.
@@ -73,133 +91,206 @@ pub async fn serve(
     conn: ConnId,
     stream: TcpStream,
     peer: SocketAddr,
-    config: Arc<rustls::ServerConfig>,
-    driver: mpsc::Sender<FromConnection>,
+    mut admitted: Admitted,
+    surroundings: Surroundings,
 ) {
-    let Transport { reader, writer, exporter } = match transport::accept(stream, config).await {
-        Ok(transport) => transport,
+    let Surroundings { config, driver, presence } = surroundings;
+    // Boxed, so that an established connection does not keep the room that its handshake needed.
+    let accepted = match Box::pin(transport::accept(stream, &config)).await {
+        Ok(accepted) => accepted,
         Err(error) => {
             tracing::debug!(conn = conn.0, %peer, %error, "handshake refused");
             return;
         }
     };
-    let outbound = Arc::new(Outbound::default());
-    let opened = FromConnection::Opened { conn, peer, outbound: Arc::clone(&outbound), exporter };
-    if driver.send(opened).await.is_err() {
+    drop(config);
+    admitted.handshake_done();
+    let Accepted { transport, exporter, content } = accepted;
+    let outbound = Outbound::new(conn, presence);
+    let opened = FromConnection::Opened { conn, peer, outbound: Arc::clone(&outbound), exporter, admitted };
+    if driver.send(opened).is_err() {
         return;
     }
-    let mut guard = Some(ClosedGuard { conn, driver: driver.clone() });
-    let written = CancellationToken::new();
-    let writing = tokio::spawn(write(writer, outbound.clone(), written.clone().drop_guard()));
-    let mut reader = reader;
-    tokio::select! {
-        () = written.cancelled() => {}
-        // The driver then ends the queue, and that ends the writer, after what is still in the queue.
-        () = read(conn, &mut reader, &outbound, &driver) => drop(guard.take()),
+    let connection = Connection {
+        transport,
+        outbound,
+        content,
+        decoder: FrameDecoder::new(Sender::Client, FRAME_LEN_MAX_PENDING, 0),
+        closed: Some(ClosedGuard { conn, driver }),
+        with_driver: false,
+        stuck: None,
+    };
+    connection.run().await;
+}
+
+struct Connection {
+    transport: Transport,
+    outbound: Arc<Outbound>,
+    /// What the peer sent and is not handed on: less than a frame, or more while a batch is with the driver.
+    content: BytesMut,
+    decoder: FrameDecoder,
+    /// None once the peer has ended its side, or broken the framing: nothing more is read.
+    closed: Option<ClosedGuard>,
+    /// A batch is with the driver.
+    with_driver: bool,
+    /// Runs while the socket takes nothing.
+    stuck: Option<Pin<Box<Sleep>>>,
+}
+
+/// What there is to do.
+#[derive(Debug, Default, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one thing to do, and any of them may come together")]
+struct Ready {
+    drain: bool,
+    flush: bool,
+    decode: bool,
+    receive: bool,
+    stuck: bool,
+    /// All is drained and written, and nothing follows.
+    done: bool,
+}
+
+impl Ready {
+    const fn any(self) -> bool {
+        self.drain || self.flush || self.decode || self.receive || self.stuck || self.done
     }
-    let _ = writing.await;
-    linger(&mut reader).await;
 }
 
-/// Reads what is still on its way, for a moment: to close with unread bytes makes TCP reset the
-/// connection, which can destroy the last words on their way to the peer (RFC 9112 §9.6).
-async fn linger(reader: &mut (impl tokio::io::AsyncRead + Unpin)) {
-    let mut rest = reader.take(LINGER_LEN_MAX);
-    let _ = tokio::time::timeout(LINGER, tokio::io::copy(&mut rest, &mut tokio::io::sink())).await;
-}
+impl Connection {
+    async fn run(mut self) {
+        self.decode();
+        let served = self.serve().await;
+        // The driver hears of it before the goodbye, which may take its time.
+        self.closed = None;
+        if served.is_ok() {
+            let _ = tokio::time::timeout(LINGER, Box::pin(self.say_goodbye())).await;
+        }
+    }
 
-async fn read(
-    conn: ConnId,
-    reader: &mut (impl tokio::io::AsyncRead + Unpin),
-    outbound: &Outbound,
-    driver: &mpsc::Sender<FromConnection>,
-) {
-    let mut decoder = FrameDecoder::new(Sender::Client, FRAME_LEN_MAX_PENDING, 0);
-    let mut buffer = BytesMut::new();
-    loop {
-        // What a long frame needed is given back once it is through.
-        if buffer.is_empty() && buffer.capacity() > RECORD_LEN_MAX {
-            buffer = BytesMut::new();
-        }
-        buffer.reserve(READ_LEN);
-        match reader.read_buf(&mut buffer).await {
-            Ok(1..) => {}
-            Ok(0) | Err(_) => return,
-        }
+    /// An error means that there is nobody to say goodbye to.
+    async fn serve(&mut self) -> std::io::Result<()> {
+        let mut frames = Vec::new();
         loop {
-            // The flag is set before the reply that tells the peer, so a frame that relies on it finds it set.
-            if outbound.is_signed_in() {
-                decoder.set_limits(FRAME_LEN_MAX, FRAME_SKIP_MAX);
-            } else {
-                decoder.set_limits(FRAME_LEN_MAX_PENDING, 0);
+            let ready = poll_fn(|context| self.poll_ready(context)).await;
+            if ready.done {
+                return Ok(());
             }
-            let sent = match decoder.decode(&mut buffer) {
+            if ready.stuck {
+                return self.give_up();
+            }
+            if ready.flush && self.transport.try_flush()? {
+                self.stuck = None;
+            }
+            if ready.drain {
+                self.outbound.drain(&mut frames);
+                self.transport.try_send(&frames)?;
+                // Not only cleared: an idle connection keeps no memory for its next burst.
+                frames = Vec::new();
+            }
+            if ready.decode {
+                self.with_driver = false;
+                self.decode();
+            }
+            if ready.receive {
+                self.receive()?;
+            }
+        }
+    }
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Ready> {
+        let Look { outgoing, handled, room, ended } = self.outbound.look(context);
+        let mut ready = Ready::default();
+        if self.transport.has_unsent() {
+            ready.flush = self.transport.poll_sendable(context).is_ready();
+            ready.stuck = !ready.flush && self.poll_stuck(context).is_ready();
+        } else {
+            ready.drain = outgoing;
+            ready.done = ended && !outgoing;
+        }
+        ready.decode = handled;
+        if self.closed.is_some() && !ended && room && !handled && !self.with_driver {
+            ready.receive = self.transport.poll_receivable(context).is_ready();
+        }
+        if ready.any() { Poll::Ready(ready) } else { Poll::Pending }
+    }
+
+    fn poll_stuck(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let limit = Duration::from_millis(STUCK_TIMEOUT_MS);
+        let stuck = self.stuck.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
+        stuck.as_mut().poll(context)
+    }
+
+    fn receive(&mut self) -> std::io::Result<()> {
+        match self.transport.try_receive(&mut self.content) {
+            Ok(Received::Some) => self.decode(),
+            Ok(Received::Nothing) => {}
+            // The driver then ends what is on its way, behind what is there already.
+            Ok(Received::End) => {
+                self.decode();
+                self.closed = None;
+            }
+            Err(error) => {
+                // The alert, if TLS has one to say.
+                let _ = self.transport.try_flush();
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands the next requests to the driver.
+    fn decode(&mut self) {
+        let Some(ClosedGuard { conn, driver }) = &self.closed else { return };
+        // The flag is set before the reply that tells the peer, so a frame that relies on it finds it set.
+        if self.outbound.is_signed_in() {
+            self.decoder.set_limits(FRAME_LEN_MAX, FRAME_SKIP_MAX);
+        } else {
+            self.decoder.set_limits(FRAME_LEN_MAX_PENDING, 0);
+        }
+        let (mut batch, mut weight, mut broken) = (Vec::new(), 0, None);
+        while weight < BATCH_WEIGHT_MAX && broken.is_none() {
+            match self.decoder.decode(&mut self.content) {
                 Ok(Some(incoming)) => {
-                    outbound.credit().await;
-                    driver.send(FromConnection::Frame(conn, incoming)).await
+                    weight += weight_of(&incoming);
+                    batch.push(incoming);
                 }
                 Ok(None) => break,
-                Err(error) => {
-                    let _ = driver.send(FromConnection::Broken(conn, error)).await;
-                    return;
-                }
-            };
-            if sent.is_err() {
-                return;
+                Err(error) => broken = Some(FromConnection::Broken(*conn, error)),
             }
-            outbound.has_room().await;
         }
+        if self.content.is_empty() {
+            // What a burst needed is given back once it is through.
+            self.content = BytesMut::new();
+        }
+        self.with_driver = !batch.is_empty();
+        let batch = self.with_driver.then_some(FromConnection::Frames(*conn, batch));
+        let is_broken = broken.is_some();
+        for input in batch.into_iter().chain(broken) {
+            let _ = driver.send(input); // The relay may have stopped.
+        }
+        if is_broken {
+            self.closed = None;
+        }
+    }
+
+    /// The peer takes nothing. Should it begin again, it finds out why it was left.
+    fn give_up(&mut self) -> std::io::Result<()> {
+        let reason = format!("nothing that was sent to you was read for {} s", STUCK_TIMEOUT_MS / 1_000);
+        let close: Option<Bytes> = encode(&Close::new(CloseCode::SlowReader, reason).into()).ok();
+        self.transport.try_send(close.as_slice())
+    }
+
+    async fn say_goodbye(&mut self) -> std::io::Result<()> {
+        self.transport.close_notify()?;
+        self.transport.shut_down().await?;
+        self.transport.drain(LINGER_LEN_MAX).await
     }
 }
 
-async fn write(
-    mut writer: impl tokio::io::AsyncWrite + Unpin,
-    outbound: Arc<Outbound>,
-    _written: tokio_util::sync::DropGuard,
-) {
-    let stuck = Duration::from_millis(STUCK_TIMEOUT_MS);
-    let mut record = BytesMut::new();
-    loop {
-        let drained = outbound.drain().await;
-        if write_frames(&mut writer, &drained.frames, &mut record).await.is_err() {
-            return;
-        }
-        outbound.wrote();
-        if drained.ended {
-            let _ = tokio::time::timeout(stuck, writer.shutdown()).await;
-            return;
-        }
-        if record.capacity() > RECORD_LEN_MAX {
-            record = BytesMut::new();
-        }
+/// How much of a batch a request takes: those whose replies may be long take more.
+fn weight_of(incoming: &Incoming) -> usize {
+    match incoming {
+        Incoming::Message(Message::Send(_) | Message::Ping(_)) => 1,
+        _ => BATCH_WEIGHT_MAX / 4,
     }
-}
-
-/// Writes frames in as few TLS records as they fit. A peer that takes nothing for `STUCK_TIMEOUT_MS` is given up; one that is
-/// merely slow is not.
-async fn write_frames(
-    writer: &mut (impl tokio::io::AsyncWrite + Unpin),
-    frames: &[Bytes],
-    record: &mut BytesMut,
-) -> std::io::Result<()> {
-    for frame in frames {
-        if !record.is_empty() && record.len() + frame.len() > RECORD_LEN_MAX {
-            write_record(writer, record).await?;
-        }
-        record.extend_from_slice(frame);
-    }
-    write_record(writer, record).await
-}
-
-async fn write_record(
-    writer: &mut (impl tokio::io::AsyncWrite + Unpin),
-    record: &mut BytesMut,
-) -> std::io::Result<()> {
-    let writing = async {
-        writer.write_all(record).await?;
-        writer.flush().await
-    };
-    tokio::time::timeout(Duration::from_millis(STUCK_TIMEOUT_MS), writing).await??;
-    record.clear();
-    Ok(())
 }

@@ -21,14 +21,15 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::connection::FromConnection;
+use crate::admission::Admitted;
+use crate::connection::{FromConnection, ToDriver};
 use crate::credentials::{Answered, Credentials, PendingLogin};
-use crate::fanout::Fanout;
+use crate::fanout::{Fanout, PresenceLog};
 use crate::storage::{Storage, StorageError, StorageWriter, WriteDone};
 use crate::translate;
 
-/// Inputs of connections that wait for the hub. When it is full readers wait, and TCP makes the peers wait.
-pub const INPUTS_MAX: usize = 1_024;
+/// Inputs and outcomes that are handled before what they lead to goes out: the more, the fewer writes; the fewer, the sooner.
+const TURN_MAX: usize = 128;
 /// How long a relay that stops waits for what is not yet committed.
 const DRAIN_LIMIT: Duration = Duration::from_secs(3);
 
@@ -43,6 +44,8 @@ struct Peer {
     address: SocketAddr,
     exporter: [u8; 32],
     login: Option<PendingLogin>,
+    /// Its place among those that are not signed in; given back when it signs in.
+    admitted: Option<Admitted>,
 }
 
 /// The hub and its hands.
@@ -56,22 +59,25 @@ pub struct Driver {
     answers: mpsc::UnboundedSender<Answer>,
     answered: mpsc::UnboundedReceiver<Answer>,
     written: mpsc::UnboundedReceiver<WriteDone<Ticket>>,
+    inputs: mpsc::UnboundedReceiver<FromConnection>,
     /// For the monotonic time.
     started: Instant,
     effects: Vec<Effect>,
 }
 
 impl Driver {
-    /// Puts a hub and its storage together.
+    /// Puts a hub and its storage together. Also returns the way in for connections.
     #[expect(
         clippy::disallowed_methods,
-        reason = "as many answers as questions, which requests in flight bound; a bounded queue here could wait for the driver while the driver waits for the storage"
+        reason = "as many answers as questions, which requests in flight bound, and three inputs for each connection, which the door bounds; \
+                  a bounded queue here could wait for the driver while the driver waits for the storage"
     )]
-    pub fn new(hub: Hub, storage: Arc<dyn Storage>, credentials: Arc<Credentials>) -> Self {
+    pub fn new(hub: Hub, storage: Arc<dyn Storage>, credentials: Arc<Credentials>) -> (Self, ToDriver) {
         let (answers, answered) = mpsc::unbounded_channel();
         let (done, written) = mpsc::unbounded_channel();
+        let (to_driver, inputs) = mpsc::unbounded_channel();
         let writer = StorageWriter::start(Arc::clone(&storage), done);
-        Self {
+        let driver = Self {
             hub,
             fanout: Fanout::default(),
             storage,
@@ -81,19 +87,22 @@ impl Driver {
             answers,
             answered,
             written,
+            inputs,
             started: Instant::now(),
             effects: Vec::new(),
-        }
+        };
+        (driver, to_driver)
+    }
+
+    /// Who came and went, for the connections.
+    pub fn presence(&self) -> Arc<PresenceLog> {
+        self.fanout.presence()
     }
 
     /// Serves until `stop`, then tells everyone, waits for what is not yet committed, and closes.
     /// An error means that the storage failed; what was acknowledged until then is kept.
-    pub async fn run(
-        mut self,
-        inputs: mpsc::Receiver<FromConnection>,
-        stop: CancellationToken,
-    ) -> Result<(), StorageError> {
-        let served = self.serve(inputs, stop).await;
+    pub async fn run(mut self, stop: CancellationToken) -> Result<(), StorageError> {
+        let served = self.serve(stop).await;
         if served.is_err() {
             self.fanout.close_all(&Close::new(
                 CloseCode::Internal,
@@ -103,19 +112,24 @@ impl Driver {
         served
     }
 
-    async fn serve(
-        &mut self,
-        mut inputs: mpsc::Receiver<FromConnection>,
-        stop: CancellationToken,
-    ) -> Result<(), StorageError> {
+    async fn serve(&mut self, stop: CancellationToken) -> Result<(), StorageError> {
         let mut stopping: Option<Instant> = None;
+        let (mut inputs, mut written) = (Vec::new(), Vec::new());
         loop {
             let deadline = self.hub.next_deadline().map(|ms| self.started + Duration::from_millis(ms));
             let wake = [deadline, stopping].into_iter().flatten().min();
             tokio::select! {
-                Some(done) = self.written.recv() => self.write_done(done).await?,
+                1.. = self.written.recv_many(&mut written, TURN_MAX) => {
+                    for done in written.drain(..) {
+                        self.write_done(done).await?;
+                    }
+                }
+                1.. = self.inputs.recv_many(&mut inputs, TURN_MAX) => {
+                    for input in inputs.drain(..) {
+                        self.heard(input).await;
+                    }
+                }
                 Some(answer) = self.answered.recv() => self.answer(answer).await,
-                Some(input) = inputs.recv() => self.heard(input).await,
                 () = sleep_until(wake) => self.feed(Input::Tick).await,
                 () = stop.cancelled(), if stopping.is_none() => {
                     stopping = Some(Instant::now() + DRAIN_LIMIT);
@@ -125,8 +139,12 @@ impl Driver {
             }
             if stopping.is_some_and(|limit| self.hub.unanswered() == 0 || Instant::now() >= limit) {
                 self.feed(Input::Drained).await;
+                self.fanout.publish_all();
                 return Ok(());
             }
+            self.fanout.publish_all();
+            // Lets the connections write before they are given more: who reads is never behind because others wrote first.
+            tokio::task::yield_now().await;
         }
     }
 
@@ -150,17 +168,20 @@ impl Driver {
 
     async fn heard(&mut self, input: FromConnection) {
         match input {
-            FromConnection::Opened { conn, peer, outbound, exporter } => {
+            FromConnection::Opened { conn, peer, outbound, exporter, admitted } => {
                 self.fanout.add(conn, outbound);
-                self.peers.insert(conn, Peer { address: peer, exporter, login: None });
+                let admitted = Some(admitted);
+                self.peers.insert(conn, Peer { address: peer, exporter, login: None, admitted });
                 self.feed(Input::Opened { conn, address: peer.to_string() }).await;
             }
-            FromConnection::Frame(conn, incoming) => {
-                let input = match incoming {
-                    Incoming::Message(message) => Input::Message { conn, message },
-                    Incoming::Refused(refusal) => Input::Refused { conn, refusal },
-                };
-                self.feed(input).await;
+            FromConnection::Frames(conn, frames) => {
+                for incoming in frames {
+                    let input = match incoming {
+                        Incoming::Message(message) => Input::Message { conn, message },
+                        Incoming::Refused(refusal) => Input::Refused { conn, refusal },
+                    };
+                    self.feed(input).await;
+                }
                 self.fanout.handled(conn);
             }
             FromConnection::Broken(conn, error) => self.broken(conn, &error),
@@ -173,7 +194,7 @@ impl Driver {
     }
 
     fn broken(&self, conn: ConnId, error: &FrameError) {
-        self.fanout.close(conn, Close::new(CloseCode::FrameTooLong, error.to_string()));
+        self.fanout.close(conn, &Close::new(CloseCode::FrameTooLong, error.to_string()));
     }
 
     async fn write_done(&mut self, done: WriteDone<Ticket>) -> Result<(), StorageError> {
@@ -208,12 +229,25 @@ impl Driver {
             Effect::Broadcast(entry) => self.fanout.broadcast(entry),
             Effect::Announce(presence) => self.fanout.announce(&presence),
             Effect::Subscribe { conn, channel } => self.fanout.subscribe(conn, channel),
-            Effect::Unsubscribe { conn, channel } => self.fanout.unsubscribe(conn, channel),
-            Effect::SignedIn { conn, signed_in } => self.fanout.set_signed_in(conn, signed_in),
-            Effect::Close { conn, close } => self.fanout.close(conn, close),
+            Effect::Unsubscribe { conn, channel, last } => self.fanout.unsubscribe(conn, channel, last),
+            Effect::SignedIn { conn, signed_in } => self.signed_in(conn, signed_in),
+            Effect::Close { conn, close } => self.close(conn, &close),
             Effect::Credential { conn, id, ask } => self.ask_credentials(conn, id, ask),
             Effect::Store { ticket, op } => self.ask_storage(ticket, op).await,
         }
+    }
+
+    fn signed_in(&mut self, conn: ConnId, signed_in: bool) {
+        self.fanout.set_signed_in(conn, signed_in);
+        if let Some(peer) = self.peers.get_mut(&conn).filter(|_| signed_in) {
+            peer.admitted = None;
+        }
+    }
+
+    fn close(&mut self, conn: ConnId, close: &Close) {
+        // What was said before the close is to be heard before it.
+        self.fanout.publish_all();
+        self.fanout.close(conn, close);
     }
 
     /// Who came, from where, and who was refused: what an operator, or a program that bans addresses, looks for.

@@ -6,6 +6,7 @@
 //! Invariants: `storage` never imports the hub; [`driver`] alone translates between them; a certificate that
 //! is reloaded drops nobody.
 
+pub mod admission;
 pub mod config;
 pub mod connection;
 pub mod credentials;

@@ -1,19 +1,16 @@
 //! The door: accepts connections and numbers them.
 //!
-//! Invariant: an error of one accept never ends the relay.
+//! Invariants: an error of one accept never ends the relay; a connection is accepted only when its handshake may begin.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use mechat_certs::RelayIdentity;
 use mechat_hub::ConnId;
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::connection::{self, FromConnection};
+use crate::admission::Admission;
+use crate::connection::{self, Surroundings};
 
 /// Pause after an accept that failed for want of descriptors or memory: to try at once would only burn the CPU.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -21,23 +18,25 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// Accepts until `stop`. The tracker knows every connection's task.
 pub(crate) async fn accept(
     listener: TcpListener,
-    identity: Arc<RelayIdentity>,
-    driver: mpsc::Sender<FromConnection>,
+    surroundings: Surroundings,
     tasks: TaskTracker,
     stop: CancellationToken,
 ) {
-    let numbers = AtomicU64::new(1);
-    let config = identity.server_config();
-    loop {
-        let accepted = tokio::select! {
-            () = stop.cancelled() => return,
-            accepted = listener.accept() => accepted,
+    let admission = Admission::default();
+    for number in 1.. {
+        let accepted = async {
+            let handshake = admission.handshake().await;
+            (handshake, listener.accept().await)
         };
+        let Some((handshake, accepted)) = stop.run_until_cancelled(accepted).await else { return };
         match accepted {
-            Ok((stream, peer)) => {
-                let conn = ConnId(numbers.fetch_add(1, Ordering::Relaxed));
-                tasks.spawn(connection::serve(conn, stream, peer, Arc::clone(&config), driver.clone()));
-            }
+            Ok((stream, peer)) => match admission.admit(peer.ip(), handshake) {
+                Ok(admitted) => {
+                    let conn = ConnId(number);
+                    tasks.spawn(connection::serve(conn, stream, peer, admitted, surroundings.clone()));
+                }
+                Err(error) => tracing::warn!(%peer, %error, "connection refused"),
+            },
             Err(error) => {
                 tracing::warn!(%error, "accepting a connection");
                 tokio::time::sleep(PAUSE).await;

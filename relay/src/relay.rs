@@ -15,14 +15,14 @@ use mechat_protocol::name::RELAY_ACCOUNT;
 use mechat_protocol::request::ChannelKind;
 use mechat_protocol::{AccountName, ChannelName, Fingerprint, Invite, RelayAddress, UnixMillis};
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinHandle};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use crate::Config;
+use crate::connection::Surroundings;
 use crate::credentials::{Credentials, KeysExpected};
-use crate::driver::{Driver, INPUTS_MAX};
+use crate::driver::Driver;
 use crate::storage::{Contents, MemoryStorage, SqliteStorage, Storage, StorageError, Write};
 use crate::{listener, translate};
 
@@ -136,12 +136,12 @@ impl Relay {
         let keys = KeysExpected { present: !contents.accounts.is_empty() };
         let credentials = Arc::new(Credentials::open(&config.data_dir, keys, Arc::clone(&storage))?);
         let hub = Hub::new(hub_config(&config, storage.as_ref()), translate::snapshot(contents));
-        let (inputs, from_connections) = mpsc::channel(INPUTS_MAX);
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-        let driver = Driver::new(hub, Arc::clone(&storage), credentials);
-        let driver = tokio::spawn(driver.run(from_connections, stop.clone()));
-        let door = stop.child_token();
-        tokio::spawn(listener::accept(listener, Arc::clone(&identity), inputs, tasks.clone(), door));
+        let (driver, inputs) = Driver::new(hub, Arc::clone(&storage), credentials);
+        let surroundings =
+            Surroundings { config: identity.server_config(), driver: inputs, presence: driver.presence() };
+        let driver = tokio::spawn(driver.run(stop.clone()));
+        tokio::spawn(listener::accept(listener, surroundings, tasks.clone(), stop.child_token()));
         tokio::spawn(watch_certificate(ReloadHandle(Arc::clone(&identity)), stop.child_token()));
         tracing::info!(%local_addr, storage = storage.name(), fingerprint = %identity.fingerprint(), "serving");
         let guard = stop.clone().drop_guard();

@@ -5,6 +5,8 @@ mod memory;
 use std::path::Path;
 use std::sync::Arc;
 
+use mechat_certs::exporter::Exporter;
+use mechat_certs::password::EXPORTER_LABEL;
 use mechat_certs::tls::{self, peer_fingerprint, speaks_mechat};
 use mechat_certs::trust::{client_config, client_config_with, server_name, trust_error, trust_error_in_tls};
 use mechat_certs::{ALPN, Expectation, RelayIdentity, Reload, TrustError};
@@ -76,6 +78,23 @@ fn bytes_go_both_ways_and_both_ends_export_the_same_binding() {
     assert_eq!(client, relay_side);
     let other = connect(&relay.identity, "relay", pinned(relay.identity.fingerprint())).expect("trusted");
     assert_ne!(other.bindings()[0], client, "another session, another binding");
+}
+
+#[test]
+fn the_exporter_of_a_watched_handshake_is_that_of_rustls() {
+    let relay = relay();
+    let (config, exporter) = Exporter::watch(&relay.identity.server_config());
+    let at = address("relay");
+    let client = client_config(pinned(relay.identity.fingerprint()), &at).expect("a configuration");
+    let link = handshake(client, server_name(&at).expect("a name"), config).expect("trusted");
+    let exported = exporter.export(link.relay.negotiated_cipher_suite(), EXPORTER_LABEL);
+    assert_eq!(exported.expect("the handshake is done"), link.bindings()[0]);
+}
+
+#[test]
+fn before_the_handshake_there_is_no_exporter() {
+    let (_, exporter) = Exporter::watch(&relay().identity.server_config());
+    assert!(exporter.export(None, EXPORTER_LABEL).is_err());
 }
 
 #[test]

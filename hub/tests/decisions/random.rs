@@ -45,7 +45,7 @@ impl World {
                     assert!(self.signed_in.contains(conn), "who is subscribed is signed in");
                     self.subscribed.insert((*conn, *channel));
                 }
-                Effect::Unsubscribe { conn, channel } => {
+                Effect::Unsubscribe { conn, channel, .. } => {
                     assert!(self.open.contains(conn) || gone == Some(*conn));
                     // A second leave on its way unsubscribes again, which changes nothing.
                     self.subscribed.remove(&(*conn, *channel));

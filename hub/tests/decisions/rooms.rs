@@ -78,7 +78,7 @@ fn a_leave_ends_where_it_was_asked_for_and_its_entry_is_the_last_word_elsewhere(
     assert_eq!(stage.say(1, leave(4, LOBBY)), ["store append 1 ann left"]);
     assert_eq!(
         stage.stored(),
-        ["unsubscribe 1 from 1", "1 < left 4 1", "broadcast 1/1 ann left", "unsubscribe 2 from 1"]
+        ["unsubscribe 1 from 1", "1 < left 4 1", "broadcast 1/1 ann left", "unsubscribe 2 from 1 after 1"]
     );
     assert_eq!(stage.say(2, read(5, LOBBY, HistoryRange::Latest, 1)), ["2 < error 5 not_a_member"]);
     stage.sign_in(3, BOB);

@@ -13,7 +13,10 @@ pub(crate) fn effect(effect: &Effect) -> String {
         Effect::Broadcast(entry) => format!("broadcast {}", self::entry(entry)),
         Effect::Announce(announced) => format!("announce {}", message(&announced.clone().into())),
         Effect::Subscribe { conn, channel } => format!("subscribe {} to {channel}", conn.0),
-        Effect::Unsubscribe { conn, channel } => format!("unsubscribe {} from {channel}", conn.0),
+        Effect::Unsubscribe { conn, channel, last: None } => format!("unsubscribe {} from {channel}", conn.0),
+        Effect::Unsubscribe { conn, channel, last: Some(last) } => {
+            format!("unsubscribe {} from {channel} after {last}", conn.0)
+        }
         Effect::SignedIn { conn, signed_in: true } => format!("{} is signed in", conn.0),
         Effect::SignedIn { conn, signed_in: false } => format!("{} is signed out", conn.0),
         Effect::Close { conn, close } => format!("close {}: {}", conn.0, close.code),

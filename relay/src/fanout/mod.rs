@@ -1,0 +1,245 @@
+//! What is on its way to each connection: one log, many cursors.
+//!
+//! Owns a bounded ring of encoded entries for each channel that is followed, the presence log, and the way to each connection. An
+//! entry is encoded once. To publish costs O(those who wait for it): who is behind already is not touched, and the
+//! connections' tasks, on all cores, copy what they need.
+//!
+//! Invariants: no allocation for each member and message; what a slow reader has not taken is a cursor, not a copy; when the ring
+//! moved on without it, `lagged` takes the place of what it missed, so a gap is always told. Locks are taken in the order
+//! connection, then channel or presence.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use mechat_hub::ConnId;
+use mechat_protocol::codec::{encode, encode_into};
+use mechat_protocol::event::{Close, PresenceChanged};
+use mechat_protocol::limits::{PUBLISH_LEN_MAX, RINGS_LEN_MAX};
+use mechat_protocol::{ChannelId, CloseCode, Entry, Message, Seq};
+
+mod outbound;
+mod presence;
+mod topic;
+
+#[cfg(test)]
+mod tests;
+
+pub use outbound::{Look, Outbound};
+pub use presence::PresenceLog;
+
+use topic::{Amount, Batch, Cursor, Parked, Topic};
+
+/// Dropped batches for which it is not worth while to look through the others.
+const SWEEP_MIN: usize = 1_024;
+
+/// All ways and who gets what.
+#[derive(Debug, Default)]
+pub struct Fanout {
+    connections: HashMap<ConnId, Arc<Outbound>>,
+    channels: HashMap<ChannelId, Followed>,
+    presence: Arc<PresenceLog>,
+    /// Channels with entries that are not published yet.
+    unpublished: Vec<ChannelId>,
+    /// What is in all rings together, in the order of publication.
+    held: Held,
+    /// Lent to the rings, so that to publish allocates nothing.
+    woken: Vec<Parked>,
+    /// Replies are encoded here.
+    scratch: Vec<u8>,
+}
+
+/// A channel that somebody follows.
+#[derive(Debug)]
+struct Followed {
+    topic: Arc<Topic>,
+    followers: HashSet<ConnId>,
+    /// Frames that are not published yet, and the entries in them.
+    frames: Vec<u8>,
+    span: Option<(Seq, Seq)>,
+}
+
+/// The batches of all rings: at most `RINGS_LEN_MAX` bytes; beyond that the oldest are given up.
+#[derive(Debug, Default)]
+struct Held {
+    /// In the order of publication; those that their own ring dropped are still among them, but never more than there are others.
+    batches: VecDeque<(Arc<Topic>, Seq)>,
+    amount: Amount,
+}
+
+impl Fanout {
+    /// The presence log that each connection's way needs.
+    pub fn presence(&self) -> Arc<PresenceLog> {
+        Arc::clone(&self.presence)
+    }
+
+    /// Adds the way to a connection.
+    pub fn add(&mut self, conn: ConnId, outbound: Arc<Outbound>) {
+        self.connections.insert(conn, outbound);
+    }
+
+    /// Forgets a connection that is gone and was unsubscribed from everything.
+    pub fn remove(&mut self, conn: ConnId) {
+        self.set_signed_in(conn, false);
+        if let Some(outbound) = self.connections.remove(&conn) {
+            outbound.end(None);
+        }
+    }
+
+    /// From here on the connection gets the channel's entries.
+    pub fn subscribe(&mut self, conn: ConnId, channel: ChannelId) {
+        self.publish(channel);
+        let Some(outbound) = self.connections.get(&conn) else { return };
+        let followed = self.channels.entry(channel).or_insert_with(|| Followed::new(channel));
+        if followed.followers.insert(conn) {
+            followed.topic.park(Parked { conn, outbound: Arc::clone(outbound) });
+        }
+    }
+
+    /// From here on it does not: at once, or behind the entry `last`. The ring stays: who comes back reads from it.
+    pub fn unsubscribe(&mut self, conn: ConnId, channel: ChannelId, last: Option<Seq>) {
+        self.publish(channel);
+        let Some(followed) = self.channels.get_mut(&channel) else { return };
+        if !followed.followers.remove(&conn) {
+            return;
+        }
+        let had_cursor =
+            self.connections.get(&conn).is_some_and(|outbound| outbound.stop_following(channel, last));
+        if !had_cursor {
+            followed.topic.unpark(conn);
+        }
+    }
+
+    /// Whether announcements and long frames are for this connection.
+    pub fn set_signed_in(&mut self, conn: ConnId, signed_in: bool) {
+        let Some(outbound) = self.connections.get(&conn) else { return };
+        if signed_in {
+            let next = self.presence.follow(Parked { conn, outbound: Arc::clone(outbound) });
+            outbound.set_signed_in(Some(next));
+        } else {
+            outbound.set_signed_in(None);
+            self.presence.unpark(conn);
+        }
+    }
+
+    /// Sends a message to one connection.
+    pub fn send(&mut self, conn: ConnId, message: &Message) {
+        let Some(outbound) = self.connections.get(&conn) else { return };
+        self.scratch.clear();
+        match encode_into(message, &mut self.scratch) {
+            Ok(()) => outbound.push_reply(&self.scratch),
+            Err(error) => {
+                tracing::error!(%error, "a reply does not fit in a frame");
+                self.close(conn, &Close::new(CloseCode::Internal, "the relay made a reply that is too long"));
+            }
+        }
+    }
+
+    /// Adds an entry for everyone who follows its channel. It goes out with [`Fanout::publish_all`], or earlier.
+    pub fn broadcast(&mut self, entry: Entry) {
+        let (channel, seq) = (entry.channel, entry.seq);
+        let Some(followed) = self.channels.get_mut(&channel) else { return };
+        if let Err(error) = encode_into(&entry.into(), &mut followed.frames) {
+            return tracing::error!(%error, "an entry does not fit in a frame");
+        }
+        match &mut followed.span {
+            Some((_, last)) => *last = seq,
+            none => {
+                *none = Some((seq, seq));
+                self.unpublished.push(channel);
+            }
+        }
+        if followed.frames.len() >= PUBLISH_LEN_MAX {
+            self.publish(channel);
+        }
+    }
+
+    /// Hands what was broadcast to those who wait for it.
+    pub fn publish_all(&mut self) {
+        while let Some(channel) = self.unpublished.pop() {
+            self.publish(channel);
+        }
+    }
+
+    fn publish(&mut self, channel: ChannelId) {
+        let Some(followed) = self.channels.get_mut(&channel) else { return };
+        let Some((first, last)) = followed.span.take() else { return };
+        let frames = Bytes::from(std::mem::take(&mut followed.frames));
+        let topic = &followed.topic;
+        self.held.add(Arc::clone(topic), first, frames.len());
+        self.held.lost(topic.publish(Batch { first, last, frames }, &mut self.woken));
+        for Parked { outbound, .. } in self.woken.drain(..) {
+            outbound.push_cursor(Cursor { topic: Arc::clone(topic), next: first, last: None });
+        }
+        self.held.give_up_oldest();
+    }
+
+    /// Tells everyone who is signed in that people came or went.
+    pub fn announce(&mut self, presence: &PresenceChanged) {
+        match encode(&presence.clone().into()) {
+            Ok(frame) => self.presence.announce(presence, frame, &mut self.woken),
+            Err(error) => return tracing::error!(%error, "an announcement does not fit in a frame"),
+        }
+        for Parked { outbound, .. } in self.woken.drain(..) {
+            outbound.presence_changed();
+        }
+    }
+
+    /// Requests of the connection were handled: more may come.
+    pub fn handled(&self, conn: ConnId) {
+        if let Some(outbound) = self.connections.get(&conn) {
+            outbound.set_handled();
+        }
+    }
+
+    /// Sends a close to everyone.
+    pub fn close_all(&mut self, close: &Close) {
+        self.publish_all();
+        for conn in self.connections.keys() {
+            self.close(*conn, close);
+        }
+    }
+
+    /// Sends a close after what is on its way; nothing follows it.
+    pub fn close(&self, conn: ConnId, close: &Close) {
+        if let Some(outbound) = self.connections.get(&conn) {
+            outbound.end(encode(&close.clone().into()).ok());
+        }
+    }
+}
+
+impl Followed {
+    fn new(channel: ChannelId) -> Self {
+        Self {
+            topic: Arc::new(Topic::new(channel)),
+            followers: HashSet::new(),
+            frames: Vec::new(),
+            span: None,
+        }
+    }
+}
+
+impl Held {
+    fn add(&mut self, topic: Arc<Topic>, first: Seq, len: usize) {
+        self.batches.push_back((topic, first));
+        self.amount.batches += 1;
+        self.amount.len += len;
+    }
+
+    fn lost(&mut self, lost: Amount) {
+        self.amount.batches -= lost.batches;
+        self.amount.len -= lost.len;
+        if self.batches.len() > 2 * self.amount.batches + SWEEP_MIN {
+            self.batches.retain(|(topic, first)| topic.holds(*first));
+        }
+    }
+
+    fn give_up_oldest(&mut self) {
+        while self.amount.len > RINGS_LEN_MAX
+            && let Some((topic, first)) = self.batches.pop_front()
+        {
+            // Nothing, if its own ring dropped it before.
+            self.lost(topic.forget(first));
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! What is on its way to one connection.
+//!
+//! Owns the connection's replies, its cursors into the channels' rings and its place in the presence log. The driver adds; the
+//! connection's own task drains.
+//!
+//! Invariants: replies leave in order, before the entries that were published after them; what waits here of entries is cursors,
+//! never copies; a connection whose replies reach `OUTBOUND_LEN_MAX` takes no further requests until they are written; after
+//! [`Outbound::end`] nothing is added.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Waker};
+
+use bytes::{Bytes, BytesMut};
+use mechat_hub::ConnId;
+use mechat_protocol::codec::encode;
+use mechat_protocol::event::Lagged;
+use mechat_protocol::limits::OUTBOUND_LEN_MAX;
+use mechat_protocol::{ChannelId, Seq};
+
+use super::presence::{ChangeNumber, PresenceLog};
+use super::topic::{Cursor, Parked, Progress};
+
+/// Bytes that a drain takes at most of replies, and about that many of everything together.
+const DRAIN_LEN: usize = 65_536;
+
+/// The way to one connection.
+#[derive(Debug)]
+pub struct Outbound {
+    conn: ConnId,
+    presence: Arc<PresenceLog>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
+struct State {
+    /// Frames, one behind the other.
+    replies: BytesMut,
+    /// Channels of which the connection has not everything: each once.
+    behind: VecDeque<Cursor>,
+    /// The first change of presence that it was not told; none while it is not signed in.
+    presence: Option<ChangeNumber>,
+    /// There are such changes, and nobody else will say so.
+    presence_behind: bool,
+    /// The requests that were handed on are handled.
+    handled: bool,
+    signed_in: bool,
+    /// Nothing is added any more.
+    ended: bool,
+    /// The frame that follows everything else.
+    close: Option<Bytes>,
+    /// The connection's task, while it waits.
+    waiting: Option<Waker>,
+}
+
+/// What a connection's task finds when it looks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
+pub struct Look {
+    /// There is something to drain.
+    pub outgoing: bool,
+    /// The requests that were handed on are handled: said once.
+    pub handled: bool,
+    /// Further requests may be taken in.
+    pub room: bool,
+    /// Nothing follows what is there.
+    pub ended: bool,
+}
+
+impl Outbound {
+    /// The way to a connection that is not signed in.
+    pub fn new(conn: ConnId, presence: Arc<PresenceLog>) -> Arc<Self> {
+        Arc::new(Self { conn, presence, state: Mutex::default() })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Each change below leaves the state whole, so a panic elsewhere does not taint it.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the state, unless it ended, and wakes the connection's task.
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        let mut state = self.state();
+        if state.ended {
+            return;
+        }
+        change(&mut state);
+        let waiting = state.waiting.take();
+        drop(state);
+        if let Some(task) = waiting {
+            task.wake();
+        }
+    }
+
+    /// Looks, and asks to be woken at the next change.
+    pub fn look(&self, context: &Context<'_>) -> Look {
+        let mut state = self.state();
+        match &state.waiting {
+            Some(waiting) if waiting.will_wake(context.waker()) => {}
+            _ => state.waiting = Some(context.waker().clone()),
+        }
+        Look {
+            outgoing: state.has_outgoing(),
+            handled: std::mem::take(&mut state.handled),
+            room: state.replies.len() < OUTBOUND_LEN_MAX,
+            ended: state.ended,
+        }
+    }
+
+    /// Whether the peer may send long frames.
+    pub fn is_signed_in(&self) -> bool {
+        self.state().signed_in
+    }
+
+    /// Takes about `DRAIN_LEN` bytes of what is next, as handles of frames.
+    pub fn drain(self: &Arc<Self>, frames: &mut Vec<Bytes>) {
+        let mut state = self.state();
+        let mut room = DRAIN_LEN;
+        if !state.replies.is_empty() {
+            let len = state.replies.len().min(DRAIN_LEN);
+            let replies = state.replies.split_to(len);
+            if state.replies.is_empty() {
+                // Memory is given back with the frames, once they are written.
+                state.replies = BytesMut::new();
+            }
+            // A reply that is cut here uses up the room, so its rest is what comes next.
+            room -= len;
+            frames.push(replies.freeze());
+        }
+        while room > 0
+            && let Some(mut cursor) = state.behind.pop_front()
+        {
+            let parked = || Parked { conn: self.conn, outbound: Arc::clone(self) };
+            let topic = Arc::clone(&cursor.topic);
+            match topic.read(&mut cursor, &mut room, frames, parked) {
+                Progress::Done => {}
+                Progress::More => state.behind.push_back(cursor),
+                Progress::Lagged(head) => {
+                    // A short message always fits in a frame.
+                    frames.extend(encode(&Lagged { channel: topic.channel, head }.into()));
+                }
+            }
+        }
+        if room > 0 && std::mem::take(&mut state.presence_behind) {
+            self.drain_presence(&mut state, room, frames);
+        }
+        if state.only_close_is_left() {
+            frames.extend(state.close.take());
+        }
+    }
+
+    fn drain_presence(self: &Arc<Self>, state: &mut State, mut room: usize, frames: &mut Vec<Bytes>) {
+        let Some(next) = &mut state.presence else { return };
+        let parked = || Parked { conn: self.conn, outbound: Arc::clone(self) };
+        state.presence_behind = self.presence.read(next, &mut room, frames, parked) == Progress::More;
+    }
+
+    pub(super) fn push_reply(&self, frame: &[u8]) {
+        self.change(|state| state.replies.extend_from_slice(frame));
+    }
+
+    /// There is news in a topic in which it was parked.
+    pub(super) fn push_cursor(&self, cursor: Cursor) {
+        self.change(|state| state.behind.push_back(cursor));
+    }
+
+    /// There is news in the presence log in which it was parked.
+    pub(super) fn presence_changed(&self) {
+        self.change(|state| state.presence_behind = true);
+    }
+
+    /// Lets it follow presence from `next` on, or not at all.
+    pub(super) fn set_signed_in(&self, next: Option<ChangeNumber>) {
+        let mut state = self.state();
+        state.signed_in = next.is_some();
+        state.presence = next;
+        state.presence_behind = false;
+    }
+
+    /// Drops its cursor into a channel, at once or behind an entry; whether it had one, and was not parked.
+    pub(super) fn stop_following(&self, channel: ChannelId, last: Option<Seq>) -> bool {
+        let behind = &mut self.state().behind;
+        let Some(index) = behind.iter().position(|cursor| cursor.topic.channel == channel) else {
+            return false;
+        };
+        match last {
+            Some(last) if behind[index].next <= last => behind[index].last = Some(last),
+            _ => drop(behind.remove(index)),
+        }
+        true
+    }
+
+    pub(super) fn set_handled(&self) {
+        self.change(|state| state.handled = true);
+    }
+
+    /// Ends it: what waits is still drained, then `close`, and nothing follows.
+    pub(super) fn end(&self, close: Option<Bytes>) {
+        self.change(|state| {
+            state.ended = true;
+            state.close = close;
+            for cursor in &mut state.behind {
+                cursor.end();
+            }
+        });
+    }
+}
+
+impl State {
+    fn has_outgoing(&self) -> bool {
+        !self.only_close_is_left() || self.close.is_some()
+    }
+
+    fn only_close_is_left(&self) -> bool {
+        self.replies.is_empty() && self.behind.is_empty() && !self.presence_behind
+    }
+}

@@ -1,0 +1,251 @@
+use std::task::{Context, Waker};
+
+use mechat_protocol::codec::{Incoming, decode};
+use mechat_protocol::limits::{OUTBOUND_LEN_MAX, RING_LEN_MAX};
+use mechat_protocol::message::Sender;
+use mechat_protocol::reply::Presence::{self, Connected, Disconnected};
+use mechat_protocol::reply::{Participant, Pong};
+use mechat_protocol::{Body, Content, Epoch, RequestId, UnixMillis};
+
+use super::topic::frames_of;
+use super::*;
+
+/// A fan-out with connections, each of which is signed in and follows channels 1 and 2.
+struct Stage {
+    fanout: Fanout,
+    outbounds: Vec<Arc<Outbound>>,
+}
+
+impl Stage {
+    fn new(connections: u64) -> Self {
+        let mut stage = Self { fanout: Fanout::default(), outbounds: Vec::new() };
+        for conn in (0..connections).map(ConnId) {
+            let outbound = Outbound::new(conn, stage.fanout.presence());
+            stage.fanout.add(conn, Arc::clone(&outbound));
+            stage.fanout.set_signed_in(conn, true);
+            stage.fanout.subscribe(conn, ChannelId(1));
+            stage.fanout.subscribe(conn, ChannelId(2));
+            stage.outbounds.push(outbound);
+        }
+        stage
+    }
+
+    fn say(&mut self, channel: u64, seq: u64, len: usize) {
+        self.fanout.broadcast(entry(channel, seq, len));
+        self.fanout.publish_all();
+    }
+
+    fn announce(&mut self, name: &str, presence: Presence) {
+        self.fanout.announce(&changes(name, presence));
+    }
+
+    /// All that a connection would write now.
+    fn drained(&self, index: usize) -> Vec<Message> {
+        let outbound = &self.outbounds[index];
+        let mut frames = Vec::new();
+        while look(outbound).outgoing {
+            outbound.drain(&mut frames);
+        }
+        let decoded = |frame: &[u8]| match decode(&frame[4..], Sender::Relay) {
+            Incoming::Message(message) => message,
+            Incoming::Refused(refusal) => panic!("{refusal:?}"),
+        };
+        frames_of(&frames.concat()).map(decoded).collect()
+    }
+}
+
+fn look(outbound: &Outbound) -> Look {
+    outbound.look(&Context::from_waker(Waker::noop()))
+}
+
+fn entry(channel: u64, seq: u64, len: usize) -> Entry {
+    Entry {
+        channel: ChannelId(channel),
+        epoch: Epoch(1),
+        seq: Seq(seq),
+        at_ms: UnixMillis(0),
+        sender: "ann".parse().expect("name"),
+        nonce: None,
+        body: Body::Message { content: Content::text("x".repeat(len)).expect("text"), in_reply_to: None },
+    }
+}
+
+fn changes(name: &str, presence: Presence) -> PresenceChanged {
+    PresenceChanged { changes: vec![Participant { account: name.parse().expect("name"), presence }] }
+}
+
+fn entries(messages: &[Message]) -> Vec<(u64, u64)> {
+    messages
+        .iter()
+        .map(|message| match message {
+            Message::Entry(entry) => (entry.channel.0, entry.seq.0),
+            Message::Lagged(lagged) => (lagged.channel.0, 1_000_000 + lagged.head.0),
+            other => panic!("{other:?}"),
+        })
+        .collect()
+}
+
+#[test]
+fn everyone_who_follows_gets_every_entry_in_order() {
+    let mut stage = Stage::new(3);
+    stage.say(1, 1, 10);
+    assert_eq!(entries(&stage.drained(0)), [(1, 1)]);
+    stage.say(1, 2, 10);
+    stage.say(2, 1, 10);
+    stage.say(1, 3, 10);
+    assert_eq!(entries(&stage.drained(0)), [(1, 2), (1, 3), (2, 1)]);
+    assert_eq!(entries(&stage.drained(1)), [(1, 1), (1, 2), (1, 3), (2, 1)]);
+    assert!(!look(&stage.outbounds[0]).outgoing, "nothing twice");
+}
+
+#[test]
+fn a_slow_reader_is_told_of_the_gap_and_others_are_untouched() {
+    let mut stage = Stage::new(2);
+    stage.say(2, 1, 10);
+    let count = (2 * RING_LEN_MAX / 16_000) as u64;
+    let mut read = Vec::new();
+    for seq in 1..=count {
+        stage.say(1, seq, 16_000);
+        read.extend(entries(&stage.drained(1)));
+    }
+    assert_eq!(read.len() as u64, count + 1, "who reads misses nothing");
+    assert_eq!(
+        entries(&stage.drained(0)),
+        [(2, 1), (1, 1_000_000 + count)],
+        "one gap, told once, up to the newest; the other channel is whole"
+    );
+    stage.say(1, count + 1, 10);
+    assert_eq!(entries(&stage.drained(0)), [(1, count + 1)], "it goes on behind the gap");
+}
+
+#[test]
+fn a_reader_that_is_behind_but_within_the_ring_misses_nothing() {
+    let mut stage = Stage::new(1);
+    let count = (RING_LEN_MAX / 2 / 16_000) as u64;
+    for seq in 1..=count {
+        stage.say(1, seq, 16_000);
+    }
+    let all: Vec<_> = (1..=count).map(|seq| (1, seq)).collect();
+    assert_eq!(entries(&stage.drained(0)), all);
+}
+
+#[test]
+fn who_unsubscribes_gets_nothing_more_or_the_last_entry_still() {
+    let mut stage = Stage::new(3);
+    // One is behind, one has everything, one is to get the last entry.
+    stage.say(1, 1, 10);
+    stage.drained(1);
+    stage.fanout.unsubscribe(ConnId(0), ChannelId(1), None);
+    stage.fanout.unsubscribe(ConnId(1), ChannelId(1), None);
+    stage.fanout.broadcast(entry(1, 2, 10));
+    stage.fanout.unsubscribe(ConnId(2), ChannelId(1), Some(Seq(2)));
+    stage.say(1, 3, 10);
+    assert_eq!(entries(&stage.drained(0)), []);
+    assert_eq!(entries(&stage.drained(1)), []);
+    assert_eq!(entries(&stage.drained(2)), [(1, 1), (1, 2)]);
+    stage.fanout.subscribe(ConnId(0), ChannelId(1));
+    stage.say(1, 4, 10);
+    assert_eq!(entries(&stage.drained(0)), [(1, 4)], "it follows again, from there on");
+}
+
+#[test]
+fn the_last_entry_may_stand_in_the_middle_of_what_is_published_together() {
+    let mut stage = Stage::new(1);
+    stage.say(1, 1, 10);
+    for seq in 2..=4 {
+        stage.fanout.broadcast(entry(1, seq, 10));
+    }
+    stage.fanout.publish_all();
+    // Published behind its back, as when another device left meanwhile.
+    stage.fanout.unsubscribe(ConnId(0), ChannelId(1), Some(Seq(3)));
+    assert_eq!(entries(&stage.drained(0)), [(1, 1), (1, 2), (1, 3)]);
+}
+
+#[test]
+fn replies_come_first_and_a_close_last() {
+    let mut stage = Stage::new(1);
+    stage.say(1, 1, 10);
+    stage.fanout.send(ConnId(0), &Pong { id: RequestId(7) }.into());
+    stage.fanout.close(ConnId(0), &Close::new(CloseCode::Bye, "bye"));
+    stage.say(1, 2, 10);
+    stage.fanout.send(ConnId(0), &Pong { id: RequestId(8) }.into());
+    stage.fanout.close(ConnId(0), &Close::new(CloseCode::Bye, "again"));
+    let messages = stage.drained(0);
+    assert!(
+        matches!(&messages[..], [Message::Pong(_), Message::Entry(_), Message::Close(close)] if close.reason == "bye"),
+        "{messages:?}"
+    );
+    assert!(look(&stage.outbounds[0]).ended);
+}
+
+#[test]
+fn replies_that_nobody_reads_stop_further_requests() {
+    let mut stage = Stage::new(1);
+    assert!(look(&stage.outbounds[0]).room);
+    let frame = encode(&Pong { id: RequestId(1) }.into()).expect("fits").len();
+    for _ in 0..=OUTBOUND_LEN_MAX / frame {
+        stage.fanout.send(ConnId(0), &Pong { id: RequestId(1) }.into());
+    }
+    assert!(!look(&stage.outbounds[0]).room);
+    stage.drained(0);
+    assert!(look(&stage.outbounds[0]).room);
+}
+
+#[test]
+fn a_slow_reader_is_told_the_latest_presence_of_each_person_once() {
+    let mut stage = Stage::new(2);
+    let mut told = Vec::new();
+    for _ in 0..1_000 {
+        stage.announce("ann", Connected);
+        told.extend(stage.drained(1));
+    }
+    stage.announce("bob", Disconnected);
+    stage.announce("ann", Disconnected);
+    assert_eq!(told.len(), 1_000, "who reads is told everything");
+    let late = stage.drained(0);
+    let expected = PresenceChanged {
+        changes: [changes("bob", Disconnected).changes, changes("ann", Disconnected).changes].concat(),
+    };
+    assert_eq!(late, [Message::Presence(expected)]);
+    stage.fanout.set_signed_in(ConnId(0), false);
+    stage.announce("ann", Connected);
+    assert_eq!(stage.drained(0), [], "who signed out is told nothing");
+}
+
+#[test]
+fn who_is_gone_leaves_nothing_behind() {
+    let mut stage = Stage::new(2);
+    stage.say(1, 1, 10);
+    for conn in [ConnId(0), ConnId(1)] {
+        for channel in [ChannelId(1), ChannelId(2)] {
+            stage.fanout.unsubscribe(conn, channel, None);
+        }
+        stage.fanout.remove(conn);
+    }
+    assert!(stage.fanout.connections.is_empty());
+    assert!(stage.fanout.channels.values().all(|followed| followed.followers.is_empty()));
+    for outbound in &stage.outbounds {
+        assert_eq!(Arc::strong_count(outbound), 1, "nobody else knows the way to a connection that is gone");
+    }
+}
+
+#[test]
+fn all_rings_together_are_bounded_and_so_is_what_is_known_of_them() {
+    let mut stage = Stage::new(1);
+    for channel in 3..100 {
+        stage.fanout.subscribe(ConnId(0), ChannelId(channel));
+    }
+    for seq in 1..=40 {
+        for channel in 3..100 {
+            stage.say(channel, seq, 16_000);
+            assert!(stage.fanout.held.amount.len <= RINGS_LEN_MAX);
+        }
+    }
+    assert!(stage.fanout.held.amount.len > RINGS_LEN_MAX / 2, "they are used");
+    let lagged = entries(&stage.drained(0));
+    assert!(lagged.iter().all(|(_, seq)| *seq > 0) && !lagged.is_empty());
+    for seq in 1..=10_000 {
+        stage.say(1, seq, 4_000);
+    }
+    assert!(stage.fanout.held.batches.len() <= 2 * stage.fanout.held.amount.batches + SWEEP_MIN + 1);
+}

@@ -1,0 +1,231 @@
+//! One channel's recent entries, and who waits for the next.
+//!
+//! Owns a bounded ring of encoded entries. Connections hold a [`Cursor`] into it, not copies: one that has everything is parked
+//! here, one that has not holds its cursor itself.
+//!
+//! Invariants: a subscription's cursor is in exactly one place, parked or with its connection; batches are contiguous and in
+//! seq order; a cursor that fell behind the ring is told so, never moved in silence.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use mechat_hub::ConnId;
+use mechat_protocol::limits::{FRAME_PREFIX_LEN, RING_LEN_MAX};
+use mechat_protocol::{ChannelId, Seq};
+
+use super::outbound::Outbound;
+
+/// A channel as its subscribers see it.
+#[derive(Debug)]
+pub(super) struct Topic {
+    pub(super) channel: ChannelId,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// Entries that were published last, oldest first.
+    batches: VecDeque<Batch>,
+    /// Bytes in `batches`: `<= RING_LEN_MAX`, unless one batch alone is longer.
+    len: usize,
+    /// The last entry that was published, in the ring still or not; 0 before the first.
+    head: Seq,
+    /// Connections that have everything.
+    parked: Vec<Parked>,
+}
+
+/// Entries that were published together.
+#[derive(Debug, Clone)]
+pub(super) struct Batch {
+    pub(super) first: Seq,
+    pub(super) last: Seq,
+    /// Their frames, one behind the other.
+    pub(super) frames: Bytes,
+}
+
+/// A connection that has everything of a topic.
+#[derive(Debug)]
+pub(super) struct Parked {
+    pub(super) conn: ConnId,
+    pub(super) outbound: Arc<Outbound>,
+}
+
+/// Where a connection stands in a topic of which it has not everything.
+#[derive(Debug)]
+pub(super) struct Cursor {
+    pub(super) topic: Arc<Topic>,
+    /// The next entry it needs.
+    pub(super) next: Seq,
+    /// The last one it may have.
+    pub(super) last: Option<Seq>,
+}
+
+/// So much of a ring.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Amount {
+    pub(super) batches: usize,
+    pub(super) len: usize,
+}
+
+/// How far a reading came.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// There is more.
+    More,
+    /// It has everything and is parked, or has all that it may have.
+    Done,
+    /// Entries it needed are not in the ring any more; it goes on behind this one.
+    Lagged(Seq),
+}
+
+impl Topic {
+    pub(super) fn new(channel: ChannelId) -> Self {
+        let state = State { batches: VecDeque::new(), len: 0, head: Seq::ZERO, parked: Vec::new() };
+        Self { channel, state: Mutex::new(state) }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Each change below leaves the state whole, so a panic elsewhere does not taint it.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds a connection that has everything so far.
+    pub(super) fn park(&self, parked: Parked) {
+        self.state().parked.push(parked);
+    }
+
+    /// Removes a connection, if it has everything.
+    pub(super) fn unpark(&self, conn: ConnId) -> bool {
+        let parked = &mut self.state().parked;
+        let found = parked.iter().position(|parked| parked.conn == conn);
+        found.map(|index| parked.swap_remove(index)).is_some()
+    }
+
+    /// Adds entries and hands over everyone who waited for them; returns what of the old ones that drops. `woken` is
+    /// empty, and lends its memory to the next who park.
+    pub(super) fn publish(&self, batch: Batch, woken: &mut Vec<Parked>) -> Amount {
+        let mut state = self.state();
+        state.len += batch.frames.len();
+        state.head = batch.last;
+        state.batches.push_back(batch);
+        let mut dropped = Amount::default();
+        while state.len > RING_LEN_MAX && state.batches.len() > 1 {
+            state.drop_oldest(&mut dropped);
+        }
+        std::mem::swap(&mut state.parked, woken);
+        dropped
+    }
+
+    /// Gives up the batch that begins with `first`, if it is the oldest still.
+    pub(super) fn forget(&self, first: Seq) -> Amount {
+        let (mut state, mut dropped) = (self.state(), Amount::default());
+        if state.oldest() == first {
+            state.drop_oldest(&mut dropped);
+        }
+        dropped
+    }
+
+    /// Whether the batch that begins with `first` was not given up.
+    pub(super) fn holds(&self, first: Seq) -> bool {
+        self.state().oldest() <= first
+    }
+
+    /// Copies handles of the next entries to `frames`: at least one batch, and more while there is `room` for their bytes.
+    pub(super) fn read(
+        &self,
+        cursor: &mut Cursor,
+        room: &mut usize,
+        frames: &mut Vec<Bytes>,
+        parked: impl FnOnce() -> Parked,
+    ) -> Progress {
+        let mut state = self.state();
+        let head = cursor.last.map_or(state.head, |last| last.min(state.head));
+        if cursor.next < state.oldest() {
+            cursor.next = head.next();
+            state.park_unless_done(cursor, parked);
+            return Progress::Lagged(head);
+        }
+        let from = state.batches.partition_point(|batch| batch.last < cursor.next);
+        for batch in state.batches.range(from..) {
+            if *room == 0 {
+                return Progress::More;
+            }
+            let part = batch.part(cursor.next, head);
+            *room = room.saturating_sub(part.len());
+            frames.push(part);
+            cursor.next = batch.last.next();
+            if cursor.is_done() {
+                break;
+            }
+        }
+        state.park_unless_done(cursor, parked);
+        Progress::Done
+    }
+
+    /// The batches that are held, oldest first.
+    pub(super) fn recent(&self) -> Vec<Batch> {
+        self.state().batches.iter().cloned().collect()
+    }
+}
+
+impl State {
+    /// The oldest entry that can be read: the next one, if the ring is empty.
+    fn oldest(&self) -> Seq {
+        self.batches.front().map_or(self.head.next(), |batch| batch.first)
+    }
+
+    fn drop_oldest(&mut self, dropped: &mut Amount) {
+        if let Some(batch) = self.batches.pop_front() {
+            self.len -= batch.frames.len();
+            dropped.len += batch.frames.len();
+            dropped.batches += 1;
+        }
+    }
+
+    fn park_unless_done(&mut self, cursor: &Cursor, parked: impl FnOnce() -> Parked) {
+        if !cursor.is_done() {
+            self.parked.push(parked());
+        }
+    }
+}
+
+impl Cursor {
+    /// Lets it go no further than what is published now.
+    pub(super) fn end(&mut self) {
+        let head = self.topic.state().head;
+        self.last = Some(self.last.map_or(head, |last| last.min(head)));
+    }
+
+    fn is_done(&self) -> bool {
+        self.last.is_some_and(|last| self.next > last)
+    }
+}
+
+impl Batch {
+    /// The frames from `next` to `last`.
+    fn part(&self, next: Seq, last: Seq) -> Bytes {
+        if next <= self.first && self.last <= last {
+            return self.frames.clone();
+        }
+        let (start, end) = (self.offset(next), self.offset(last.next()));
+        self.frames.slice(start..end.max(start))
+    }
+
+    /// Where an entry begins, or would begin.
+    fn offset(&self, seq: Seq) -> usize {
+        let before = usize::try_from(seq.0.saturating_sub(self.first.0)).unwrap_or(usize::MAX);
+        frames_of(&self.frames).take(before).map(<[u8]>::len).sum()
+    }
+}
+
+/// Cuts frames that stand one behind the other.
+pub(super) fn frames_of(mut frames: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let (prefix, _) = frames.split_first_chunk::<FRAME_PREFIX_LEN>()?;
+        let len = FRAME_PREFIX_LEN + usize::try_from(u32::from_be_bytes(*prefix)).ok()?;
+        let (frame, rest) = frames.split_at_checked(len)?;
+        frames = rest;
+        Some(frame)
+    })
+}
