@@ -1,6 +1,7 @@
 //! What the hub wants done. Performed in order.
 
 use mechat_protocol::event::{Close, PresenceChanged};
+use mechat_protocol::page::EncodedPage;
 use mechat_protocol::request::{Binding, ChannelKind, HistoryRange};
 use mechat_protocol::secret::{OpaqueBytes, Token};
 use mechat_protocol::{
@@ -21,6 +22,13 @@ pub enum Effect {
         conn: ConnId,
         /// What.
         message: Message,
+    },
+    /// Queue a page of history for one connection.
+    SendPage {
+        /// Which.
+        conn: ConnId,
+        /// What.
+        page: EncodedPage,
     },
     /// Queue an entry for every connection subscribed to its channel.
     Broadcast(Entry),

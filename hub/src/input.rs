@@ -1,6 +1,7 @@
 //! What the hub is told.
 
 use mechat_protocol::codec::Refusal;
+use mechat_protocol::page::EncodedEntries;
 use mechat_protocol::request::ChannelKind;
 use mechat_protocol::secret::{OpaqueBytes, Token};
 use mechat_protocol::{
@@ -193,7 +194,7 @@ pub enum AppendOutcome {
 #[derive(Debug)]
 pub struct HistoryRead {
     /// The entries.
-    pub entries: Vec<Entry>,
+    pub entries: EncodedEntries,
     /// Whether the range goes on beyond them.
     pub more: bool,
 }

@@ -5,7 +5,7 @@
 use mechat_protocol::limits::{CHANNELS_MAX, CHANNELS_PER_ACCOUNT_MAX, MEMBERS_PER_CHANNEL_MAX};
 use mechat_protocol::reply::{Joined, Left};
 use mechat_protocol::request::{ChannelKind, CreateChannel, Join, Leave};
-use mechat_protocol::{Body, ChannelId, Entry, ErrorCode, RuleBroken};
+use mechat_protocol::{Body, ChannelId, Entry, ErrorCode, RuleBroken, Seq};
 
 use crate::authorize::{Action, authorize, broken, no_such_channel};
 use crate::hub::{Hub, Waiting, WaitingFor, refuse};
@@ -166,8 +166,12 @@ impl Hub {
     }
 
     pub(crate) fn committed(&mut self, entry: &Entry) {
-        if let Some(channel) = self.channels.get_mut(&entry.channel) {
-            channel.committed(entry.seq);
+        self.log_reaches(entry.channel, entry.seq);
+    }
+
+    pub(crate) fn log_reaches(&mut self, channel: ChannelId, seq: Seq) {
+        if let Some(channel) = self.channels.get_mut(&channel) {
+            channel.committed(seq);
         }
     }
 

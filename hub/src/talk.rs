@@ -3,7 +3,8 @@
 //! Invariant: an `ack` follows only on the storage's word that the entry is committed, and comes before its broadcast.
 
 use mechat_protocol::limits::PAGE_ENTRIES_MAX;
-use mechat_protocol::reply::{Ack, HistoryPage};
+use mechat_protocol::page::EncodedPage;
+use mechat_protocol::reply::Ack;
 use mechat_protocol::request::{ReadHistory, Send};
 use mechat_protocol::{Body, ChannelId, Content, Entry, ErrorCode, RuleBroken, Seq};
 
@@ -86,14 +87,14 @@ impl Hub {
     ) {
         // The page may be ahead of what the storage answered here; no head that is told later may be behind it.
         if let Some(last) = read.entries.last() {
-            self.committed(last);
+            self.log_reaches(channel, last);
         }
         let Some(channel) = self.channels.get(&channel) else { return };
         // Asked as a member, answered only to a member: a leave may have been committed meanwhile.
         if let Err(broken) = self.member(waiting.conn, channel.record.id) {
             return refuse(waiting.conn, Some(waiting.id), broken, effects);
         }
-        let page = HistoryPage {
+        let page = EncodedPage {
             id: waiting.id,
             channel: channel.record.id,
             epoch: channel.record.epoch,
@@ -101,7 +102,7 @@ impl Hub {
             entries: read.entries,
             more: read.more,
         };
-        effects.push(Effect::Send { conn: waiting.conn, message: page.into() });
+        effects.push(Effect::SendPage { conn: waiting.conn, page });
     }
 
     /// Takes an answer of the storage to the handler of what was asked.

@@ -60,6 +60,12 @@ pub struct EncodeError {
     len: usize,
 }
 
+impl EncodeError {
+    pub(crate) const fn of(tag: &'static str, len: usize) -> Self {
+        Self { tag, len }
+    }
+}
+
 /// Encodes a message as a frame, prefix included.
 pub fn encode(message: &Message) -> Result<Bytes, EncodeError> {
     let mut frame = Vec::new();
@@ -80,7 +86,7 @@ pub fn encode_into(message: &Message, frames: &mut Vec<u8>) -> Result<(), Encode
         }
         _ => {
             frames.truncate(start);
-            Err(EncodeError { tag: message.tag(), len })
+            Err(EncodeError::of(message.tag(), len))
         }
     }
 }

@@ -17,6 +17,7 @@ pub mod invite;
 pub mod limits;
 pub mod message;
 pub mod name;
+pub mod page;
 pub mod reply;
 pub mod request;
 pub mod scan;

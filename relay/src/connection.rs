@@ -139,7 +139,10 @@ struct Connection {
 
 /// What there is to do.
 #[derive(Debug, Default, Clone, Copy)]
-#[expect(clippy::struct_excessive_bools, reason = "each is one thing to do, and any of them may come together")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one thing to do, and any of them may come together"
+)]
 struct Ready {
     drain: bool,
     flush: bool,

@@ -4,6 +4,7 @@ use mechat_hub::{
     AccountRecord, AppendDraft, AppendOutcome, ChannelRecord, Failure, HistoryRead, NewChannel, Snapshot,
     StoreAnswer,
 };
+use mechat_protocol::page::EncodedEntries;
 
 use crate::storage::{ChannelRow, Contents, LogPart, StorageError, Write, Written};
 
@@ -49,13 +50,15 @@ pub(crate) fn written(written: Written) -> Result<StoreAnswer, Failure> {
     }
 }
 
-/// A part of a log.
+/// A part of a log. Encoded here, by who read it, since that takes longer than to hand it on.
 pub(crate) fn read(read: Result<LogPart, StorageError>) -> Result<StoreAnswer, Failure> {
-    match read {
-        Ok(LogPart { entries, more }) => Ok(StoreAnswer::HistoryRead(HistoryRead { entries, more })),
-        Err(error) => {
-            tracing::error!(%error, "history");
-            Err(Failure)
-        }
-    }
+    let LogPart { entries, more } = read.map_err(|error| {
+        tracing::error!(%error, "history");
+        Failure
+    })?;
+    let entries = EncodedEntries::of(&entries).map_err(|error| {
+        tracing::error!(%error, "history");
+        Failure
+    })?;
+    Ok(StoreAnswer::HistoryRead(HistoryRead { entries, more }))
 }

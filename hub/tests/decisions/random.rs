@@ -39,6 +39,9 @@ impl World {
         for effect in effects {
             match effect {
                 Effect::Send { conn, message } => self.sent(*conn, message),
+                Effect::SendPage { conn, .. } => {
+                    assert!(self.open.contains(conn), "who is gone reads nothing")
+                }
                 Effect::Broadcast(entry) => self.broadcast(entry),
                 Effect::Announce(presence) => assert!(!presence.changes.is_empty()),
                 Effect::Subscribe { conn, channel } => {
@@ -76,10 +79,8 @@ impl World {
 
     /// A reply may be on its way to who is gone, since the storage does not know; nothing else may.
     fn sent(&self, conn: ConnId, message: &Message) {
-        let from_storage = matches!(
-            message,
-            Message::Ack(_) | Message::Joined(_) | Message::Left(_) | Message::History(_) | Message::Error(_)
-        );
+        let from_storage =
+            matches!(message, Message::Ack(_) | Message::Joined(_) | Message::Left(_) | Message::Error(_));
         assert!(self.open.contains(&conn) || from_storage, "{message:?} to {conn:?}");
     }
 

@@ -3,6 +3,10 @@
 //! `1 < pong 3` is a message to connection 1 in answer to its request 3; entries are `channel/seq sender what`.
 
 use mechat_hub::{CredentialAsk, Effect, StoreOp};
+use mechat_protocol::codec::{Incoming, decode};
+use mechat_protocol::limits::FRAME_PREFIX_LEN;
+use mechat_protocol::message::Sender;
+use mechat_protocol::page::EncodedPage;
 use mechat_protocol::reply::{ConnectionRow, ErrorReply, Participant, Presence};
 use mechat_protocol::{Body, Content, Entry, Message};
 
@@ -10,6 +14,7 @@ use mechat_protocol::{Body, Content, Entry, Message};
 pub(crate) fn effect(effect: &Effect) -> String {
     match effect {
         Effect::Send { conn, message } => format!("{} < {}", conn.0, self::message(message)),
+        Effect::SendPage { conn, page } => format!("{} < {}", conn.0, message(&decoded(page))),
         Effect::Broadcast(entry) => format!("broadcast {}", self::entry(entry)),
         Effect::Announce(announced) => format!("announce {}", message(&announced.clone().into())),
         Effect::Subscribe { conn, channel } => format!("subscribe {} to {channel}", conn.0),
@@ -23,6 +28,16 @@ pub(crate) fn effect(effect: &Effect) -> String {
         Effect::Credential { conn, ask: CredentialAsk::Forget, .. } => format!("forget {}", conn.0),
         Effect::Credential { conn, id, ask } => format!("ask for {} {id}: {}", conn.0, self::ask(ask)),
         Effect::Store { op, .. } => format!("store {}", self::op(op)),
+    }
+}
+
+/// What a client reads.
+fn decoded(page: &EncodedPage) -> Message {
+    let mut frame = Vec::new();
+    page.encode_into(&mut frame).expect("a page fits in a frame");
+    match decode(&frame[FRAME_PREFIX_LEN..], Sender::Relay) {
+        Incoming::Message(message) => message,
+        Incoming::Refused(refusal) => panic!("{refusal:?}"),
     }
 }
 

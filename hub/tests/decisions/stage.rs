@@ -7,6 +7,7 @@ use mechat_hub::{
     CredentialAnswer, Effect, Failure, HistoryRead, Hub, HubConfig, Input, NewChannel, Now, Snapshot,
     StoreAnswer, StoreOp, Ticket,
 };
+use mechat_protocol::page::EncodedEntries;
 use mechat_protocol::reply::Durability;
 use mechat_protocol::request::{ChannelKind, HistoryRange};
 use mechat_protocol::secret::{OpaqueBytes, Token};
@@ -275,6 +276,7 @@ impl TinyStorage {
             _ => log.len().saturating_sub(limit),
         };
         let end = log.len().min(start + limit);
-        HistoryRead { entries: log[start..end].to_vec(), more: end < log.len() }
+        let entries = EncodedEntries::of(&log[start..end]).expect("they fit");
+        HistoryRead { entries, more: end < log.len() }
     }
 }

@@ -12,14 +12,17 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use mechat_hub::ConnId;
-use mechat_protocol::codec::{encode, encode_into};
+use mechat_hub::{ConnId, HistoryRead};
+use mechat_protocol::codec::{EncodeError, encode, encode_into};
 use mechat_protocol::event::{Close, PresenceChanged};
 use mechat_protocol::limits::{PUBLISH_LEN_MAX, RINGS_LEN_MAX};
+use mechat_protocol::page::EncodedPage;
+use mechat_protocol::request::HistoryRange;
 use mechat_protocol::{ChannelId, CloseCode, Entry, Message, Seq};
 
 mod outbound;
 mod presence;
+mod recent;
 mod topic;
 
 #[cfg(test)]
@@ -124,9 +127,18 @@ impl Fanout {
 
     /// Sends a message to one connection.
     pub fn send(&mut self, conn: ConnId, message: &Message) {
+        self.reply(conn, |frame| encode_into(message, frame));
+    }
+
+    /// Sends a page of history to one connection.
+    pub fn send_page(&mut self, conn: ConnId, page: &EncodedPage) {
+        self.reply(conn, |frame| page.encode_into(frame));
+    }
+
+    fn reply(&mut self, conn: ConnId, encode: impl FnOnce(&mut Vec<u8>) -> Result<(), EncodeError>) {
         let Some(outbound) = self.connections.get(&conn) else { return };
         self.scratch.clear();
-        match encode_into(message, &mut self.scratch) {
+        match encode(&mut self.scratch) {
             Ok(()) => outbound.push_reply(&self.scratch),
             Err(error) => {
                 tracing::error!(%error, "a reply does not fit in a frame");
@@ -172,6 +184,12 @@ impl Fanout {
             outbound.push_cursor(Cursor { topic: Arc::clone(topic), next: first, last: None });
         }
         self.held.give_up_oldest();
+    }
+
+    /// A page of a channel's log, if memory holds all of it.
+    pub fn recent(&mut self, channel: ChannelId, range: HistoryRange, limit: usize) -> Option<HistoryRead> {
+        self.publish(channel);
+        recent::page(&self.channels.get(&channel)?.topic.recent(), range, limit)
     }
 
     /// Tells everyone who is signed in that people came or went.

@@ -249,3 +249,79 @@ fn all_rings_together_are_bounded_and_so_is_what_is_known_of_them() {
     }
     assert!(stage.fanout.held.batches.len() <= 2 * stage.fanout.held.amount.batches + SWEEP_MIN + 1);
 }
+
+/// The page that a storage would give of entries 1 to `head`, each of about `len` bytes.
+fn expected(range: HistoryRange, limit: usize, head: u64) -> (Vec<u64>, bool) {
+    let limit = limit as u64;
+    match range {
+        HistoryRange::After { seq } => {
+            let last = head.min(seq.0 + limit);
+            ((seq.0 + 1..=last).collect(), last < head)
+        }
+        HistoryRange::Before { .. } | HistoryRange::Latest => {
+            let end = if let HistoryRange::Before { seq } = range { seq.0.min(head + 1) } else { head + 1 };
+            let first = end.saturating_sub(limit).max(1);
+            ((first..end).collect(), first > 1)
+        }
+    }
+}
+
+fn read(stage: &mut Stage, range: HistoryRange, limit: usize) -> Option<(Vec<u64>, bool)> {
+    let HistoryRead { entries, more } = stage.fanout.recent(ChannelId(1), range, limit)?;
+    let (id, channel, epoch, head) = (RequestId(1), ChannelId(1), Epoch(1), Seq(0));
+    let mut frame = Vec::new();
+    EncodedPage { id, channel, epoch, head, entries, more }.encode_into(&mut frame).expect("fits");
+    match decode(&frame[4..], Sender::Relay) {
+        Incoming::Message(Message::History(page)) => {
+            Some((page.entries.iter().map(|entry| entry.seq.0).collect(), more))
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn recent_pages_are_those_that_the_storage_would_give() {
+    let mut stage = Stage::new(1);
+    assert_eq!(read(&mut stage, HistoryRange::Latest, 10), None, "nothing was said since the start");
+    for seq in 1..=50 {
+        stage.fanout.broadcast(entry(1, seq, 10));
+        if seq % 7 == 0 {
+            stage.fanout.publish_all();
+        }
+        for limit in [1, 3, 100] {
+            let mut ranges = vec![HistoryRange::Latest];
+            for at in (1..=seq + 1).map(Seq) {
+                ranges.push(HistoryRange::Before { seq: at.next() });
+                ranges.push(HistoryRange::After { seq: Seq(at.0 - 1) });
+            }
+            for range in ranges {
+                let expected = expected(range, limit, seq);
+                assert_eq!(read(&mut stage, range, limit), Some(expected), "{range:?} {limit} of {seq}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_page_that_memory_does_not_hold_wholly_is_not_given() {
+    let mut stage = Stage::new(1);
+    for seq in 100..=150 {
+        stage.say(1, seq, 10);
+    }
+    assert_eq!(read(&mut stage, HistoryRange::After { seq: Seq(98) }, 10), None);
+    assert!(read(&mut stage, HistoryRange::After { seq: Seq(99) }, 10).is_some());
+    assert!(read(&mut stage, HistoryRange::Latest, 51).is_some());
+    assert_eq!(read(&mut stage, HistoryRange::Latest, 52), None, "what is before it is not known");
+    assert_eq!(read(&mut stage, HistoryRange::Before { seq: Seq(100) }, 1), None);
+    assert!(read(&mut stage, HistoryRange::Before { seq: Seq(101) }, 1).is_some());
+}
+
+#[test]
+fn a_recent_page_is_cut_by_bytes() {
+    let mut stage = Stage::new(1);
+    for seq in 1..=20 {
+        stage.say(1, seq, 16_000);
+    }
+    assert_eq!(read(&mut stage, HistoryRange::Latest, 100), Some((vec![18, 19, 20], true)));
+    assert_eq!(read(&mut stage, HistoryRange::After { seq: Seq(4) }, 100), Some((vec![5, 6, 7], true)));
+}
