@@ -90,12 +90,11 @@ impl EncodedPage {
         // The empty array's one byte makes room for the entries and their count.
         let tail = frames.split_off(frames.len() - TAIL_LEN);
         frames.pop();
-        match u8::try_from(entries.count) {
-            Ok(count @ 0..16) => frames.push(0x90 | count),
-            _ => {
-                frames.push(0xdc);
-                frames.extend_from_slice(&entries.count.to_be_bytes());
-            }
+        if let Ok(count @ 0..16) = u8::try_from(entries.count) {
+            frames.push(0x90 | count);
+        } else {
+            frames.push(0xdc);
+            frames.extend_from_slice(&entries.count.to_be_bytes());
         }
         frames.extend_from_slice(&entries.values);
         frames.extend_from_slice(&tail);
