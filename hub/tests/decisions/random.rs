@@ -40,7 +40,7 @@ impl World {
             match effect {
                 Effect::Send { conn, message } => self.sent(*conn, message),
                 Effect::SendPage { conn, .. } => {
-                    assert!(self.open.contains(conn), "who is gone reads nothing")
+                    assert!(self.open.contains(conn), "who is gone reads nothing");
                 }
                 Effect::Broadcast(entry) => self.broadcast(entry),
                 Effect::Announce(presence) => assert!(!presence.changes.is_empty()),
