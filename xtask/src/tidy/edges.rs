@@ -96,8 +96,9 @@ const CRATES: &[Crate] = &[
     },
     Crate {
         name: "mechat-bench",
-        knows: &["mechat-client", "mechat-protocol"],
-        tests_know: &[],
+        // The relay as a library, to fill its storage before it starts.
+        knows: &["mechat-client", "mechat-protocol", "mechat-certs", "mechat-relay"],
+        tests_know: &["mechat-hub"],
         banned: &[],
     },
     Crate { name: "xtask", knows: &[], tests_know: &[], banned: &[] },
