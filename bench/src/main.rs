@@ -2,9 +2,31 @@
 //!
 //! Owns the command line: `run` measures, the other commands are the servers that it starts as processes of their own.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::pinning::Pinning;
+use crate::rows::{Row, Setting};
+use crate::server::RelayArguments;
+
+mod board;
+mod crowd;
+mod follower;
+mod frame;
+mod histogram;
+mod link;
+mod member;
+mod people;
+mod pinning;
+mod population;
+mod publisher;
+mod reference;
+mod rows;
+mod server;
+mod table;
 
 /// Measures a relay.
 #[derive(Debug, Parser)]
@@ -16,12 +38,47 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Measures the named tables, or all of them.
-    Run,
+    /// Measures the named tables, or all of them; fails if anything was lost, repeated or reordered.
+    Run {
+        /// Which.
+        rows: Vec<Row>,
+        /// Each measurement so often; the middle one is printed.
+        #[arg(long, default_value_t = 3)]
+        runs: usize,
+        /// How long one phase of load takes.
+        #[arg(long, default_value_t = 4)]
+        seconds: u64,
+    },
+    /// The reference broadcaster, until its standard input closes.
+    Reference {
+        /// Where its certificate is.
+        #[arg(long)]
+        directory: PathBuf,
+    },
+    /// The relay, its storage filled before it starts, until its standard input closes.
+    Relay(RelayArguments),
 }
 
 fn main() -> anyhow::Result<ExitCode> {
     match Arguments::parse().command {
-        Command::Run => Ok(ExitCode::SUCCESS),
+        Command::Run { rows, runs, seconds } => {
+            let rows = if rows.is_empty() { Row::value_variants().to_vec() } else { rows };
+            // Before the first thread, so that all of them stay where they belong.
+            let pinning = Pinning::of_this_process();
+            measure(&rows, Setting { runs: runs.max(1), time: Duration::from_secs(seconds), pinning })
+        }
+        Command::Reference { directory } => serve(server::run_reference(&directory)),
+        Command::Relay(arguments) => serve(server::run_relay(arguments)),
     }
+}
+
+fn measure(rows: &[Row], setting: Setting) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let clean = tokio::task::LocalSet::new().block_on(&runtime, rows::run(rows, setting))?;
+    Ok(if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn serve(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<ExitCode> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)?;
+    Ok(ExitCode::SUCCESS)
 }

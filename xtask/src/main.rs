@@ -6,6 +6,7 @@
 //! Invariant: no shell, so that Windows runs the same steps. This crate has no `tests/` directory either: integration tests
 //! would make cargo replace the running program, which Windows refuses.
 
+mod bench;
 mod fuzz;
 mod report;
 mod steps;
@@ -33,6 +34,12 @@ enum Command {
     Ci,
     /// The house rules that the compiler does not know; a second or two.
     Tidy,
+    /// Measures the relay next to a reference and prints tables: `bench fanout --runs 1`; see bench/README.md.
+    Bench {
+        /// Names of tables, and flags of `mechat-bench run`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Random bytes against the protocol, led by coverage; installs cargo-fuzz if it is missing.
     Fuzz {
         /// How long each target runs.
@@ -48,6 +55,7 @@ fn main() -> anyhow::Result<ExitCode> {
     let good = match Arguments::parse().command {
         Command::Test | Command::Ci => steps::run(steps::ALL, &root),
         Command::Tidy => steps::run(steps::TIDY, &root),
+        Command::Bench { arguments } => bench::run(&root, &arguments)?,
         Command::Fuzz { seconds, target } => fuzz::run(&root, seconds, target.as_deref())?,
     };
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -1,0 +1,183 @@
+//! Who is there when a measurement begins, and the storage that knows them.
+//!
+//! To register thousands by their passwords would take hours of Argon2id, so accounts, tokens, channels and memberships are
+//! written through the relay's own storage before it starts. What is measured afterwards is the relay as it is.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, ensure};
+use clap::Args;
+use mechat_protocol::request::ChannelKind;
+use mechat_protocol::{AccountId, Body, ChannelId, Content, Nonce, SessionId, UnixMillis};
+use mechat_relay::credentials::{Credentials, KeysExpected};
+use mechat_relay::storage::{AccountCreated, NewAccount, NewToken, Storage, TokenHash, Write, Written};
+use uuid::Uuid;
+
+use crate::people;
+
+/// Writes of one prepared batch.
+const BATCH_LEN: usize = 4_096;
+/// The OPAQUE record of those who never log in by password.
+const NO_CREDENTIAL: &[u8] = &[];
+/// The end of all tokens, far away.
+const EXPIRES: UnixMillis = UnixMillis(i64::MAX);
+/// Milliseconds since 1970 of the first prepared write; any would do.
+const BEGAN_MS: i64 = 1_700_000_000_000;
+
+/// Accounts, channels and who is where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Args)]
+pub(crate) struct Population {
+    /// Accounts.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) accounts: u64,
+    /// Sessions, each with a token: session n is of account n modulo accounts.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) sessions: u64,
+    /// Channels.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) channels: u64,
+    /// Channels of one account.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) per_account: u64,
+    /// Entries that the first channel already has.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) history: u64,
+}
+
+impl Population {
+    /// So many accounts with a session each, spread over so many channels, each in one.
+    pub(crate) const fn spread(accounts: u64, channels: u64) -> Self {
+        Self { accounts, sessions: accounts, channels, per_account: 1, history: 0 }
+    }
+
+    /// The account of a session.
+    pub(crate) const fn account_of(&self, session: u64) -> u64 {
+        session % self.accounts
+    }
+
+    /// The channels of an account, the first one first.
+    pub(crate) fn channels_of(&self, account: u64) -> impl Iterator<Item = u64> + use<> {
+        let Self { channels, per_account, .. } = *self;
+        (0..per_account.min(channels)).map(move |n| (account * per_account + n) % channels)
+    }
+
+    /// As arguments of a command.
+    pub(crate) fn arguments(&self) -> Vec<String> {
+        let Self { accounts, sessions, channels, per_account, history } = self;
+        vec![
+            format!("--accounts={accounts}"),
+            format!("--sessions={sessions}"),
+            format!("--channels={channels}"),
+            format!("--per-account={per_account}"),
+            format!("--history={history}"),
+        ]
+    }
+
+    /// Writes it into an empty storage, and the relay's keys into its directory; a storage that has accounts is left as it is.
+    pub(crate) async fn settle(&self, storage: &Arc<dyn Storage>, directory: &Path) -> anyhow::Result<()> {
+        if !storage.load().await?.accounts.is_empty() {
+            return Ok(());
+        }
+        // A relay that finds accounts wants the keys that they were made with.
+        Credentials::open(directory, KeysExpected { present: false }, Arc::clone(storage))?;
+        let ids = self.make_accounts(storage.as_ref()).await?;
+        self.make_sessions(storage.as_ref(), &ids).await?;
+        let channels = self.make_channels(storage.as_ref()).await?;
+        self.make_members(storage.as_ref(), &ids, &channels).await?;
+        self.make_history(storage.as_ref(), &ids, &channels).await
+    }
+
+    async fn make_accounts(&self, storage: &dyn Storage) -> anyhow::Result<Vec<AccountId>> {
+        let mut ids = Vec::new();
+        for number in 0..self.accounts {
+            let (name, credential) = (people::account(number), NO_CREDENTIAL.to_vec());
+            let account = NewAccount { name, credential, at: UnixMillis(BEGAN_MS) };
+            match storage.create_account(account).await? {
+                AccountCreated::New(row) => ids.push(row.id),
+                AccountCreated::Refused(state) => anyhow::bail!("account {number} is refused: {state:?}"),
+            }
+        }
+        Ok(ids)
+    }
+
+    async fn make_sessions(&self, storage: &dyn Storage, ids: &[AccountId]) -> anyhow::Result<()> {
+        for number in 0..self.sessions {
+            let account = ids[usize::try_from(self.account_of(number))?];
+            let hash = TokenHash::of(people::token(number).as_bytes());
+            let session = SessionId(Uuid::new_v4());
+            storage.insert_token(NewToken { hash, account, session, expires: EXPIRES }).await?;
+        }
+        Ok(())
+    }
+
+    async fn make_channels(&self, storage: &dyn Storage) -> anyhow::Result<Vec<ChannelId>> {
+        let mut channels = Vec::new();
+        let writes = (0..self.channels).map(|number| Write::CreateChannel {
+            name: people::channel(number),
+            kind: ChannelKind::Public,
+            host: None,
+            at: UnixMillis(BEGAN_MS),
+        });
+        commit_all(storage, writes, |written| {
+            if let Written::Channel(row, _) = written {
+                channels.push(row.id);
+            }
+        })
+        .await?;
+        ensure!(channels.len() as u64 == self.channels, "some channels were not made");
+        Ok(channels)
+    }
+
+    async fn make_members(
+        &self,
+        storage: &dyn Storage,
+        ids: &[AccountId],
+        channels: &[ChannelId],
+    ) -> anyhow::Result<()> {
+        let members = (0..).zip(ids).flat_map(|(account, id)| {
+            self.channels_of(account).map(move |channel| Write::Append {
+                channel: channels[usize::try_from(channel).expect("a number of channels that fit in memory")],
+                sender: *id,
+                sender_name: people::account(account),
+                nonce: None,
+                at: UnixMillis(BEGAN_MS),
+                body: Body::Joined,
+            })
+        });
+        commit_all(storage, members, |_| {}).await
+    }
+
+    async fn make_history(
+        &self,
+        storage: &dyn Storage,
+        ids: &[AccountId],
+        channels: &[ChannelId],
+    ) -> anyhow::Result<()> {
+        let (Some(id), Some(channel)) = (ids.first(), channels.first()) else { return Ok(()) };
+        let content = Content::text("word ".repeat(20)).context("a text of 100 bytes")?;
+        let said = (0..self.history).map(|_| Write::Append {
+            channel: *channel,
+            sender: *id,
+            sender_name: people::account(0),
+            nonce: Some(Nonce(Uuid::now_v7())),
+            at: UnixMillis(BEGAN_MS),
+            body: Body::Message { content: content.clone(), in_reply_to: None },
+        });
+        commit_all(storage, said, |_| {}).await
+    }
+}
+
+async fn commit_all(
+    storage: &dyn Storage,
+    mut writes: impl Iterator<Item = Write>,
+    mut outcome: impl FnMut(Written),
+) -> anyhow::Result<()> {
+    loop {
+        let batch: Vec<Write> = writes.by_ref().take(BATCH_LEN).collect();
+        if batch.is_empty() {
+            return Ok(());
+        }
+        storage.commit(batch).await?.into_iter().for_each(&mut outcome);
+    }
+}

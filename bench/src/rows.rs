@@ -1,0 +1,47 @@
+//! What can be measured: one module a table.
+//!
+//! Owns the list of tables and what they are run with.
+
+use std::time::Duration;
+
+use clap::ValueEnum;
+
+use crate::pinning::Pinning;
+use crate::table;
+
+mod fanout;
+
+/// A table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Row {
+    /// Processor time and delivery times of full windows.
+    Fanout,
+}
+
+/// How it is measured.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Setting {
+    /// Each measurement so often; the middle one is printed.
+    pub(crate) runs: usize,
+    /// How long one phase of load takes.
+    pub(crate) time: Duration,
+    /// Where processes run.
+    pub(crate) pinning: Pinning,
+}
+
+/// Measures the tables one after another; whether nothing was lost, repeated or reordered in any.
+pub(crate) async fn run(rows: &[Row], setting: Setting) -> anyhow::Result<bool> {
+    table::say(&format!(
+        "{}; medians of {} runs; {} build",
+        setting.pinning.describe(),
+        setting.runs,
+        if cfg!(debug_assertions) { "DEBUG" } else { "release" }
+    ));
+    let mut clean = true;
+    for row in rows {
+        clean &= match row {
+            Row::Fanout => fanout::run(setting).await?,
+        };
+    }
+    Ok(clean)
+}
