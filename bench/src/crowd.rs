@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use mechat_protocol::Seq;
 use mechat_protocol::reply::ChannelInfo;
 use mechat_protocol::secret::Token;
 use tokio::task::JoinSet;
@@ -29,6 +30,8 @@ const CONNECTING_MAX: usize = 32;
 pub(crate) struct Entrance {
     /// A receive buffer of so many bytes instead of the system's.
     pub(crate) receive: Option<u32>,
+    /// Whether they have nothing of what was said before, instead of all of it.
+    pub(crate) from_start: bool,
 }
 
 /// A connection that is signed in and has joined, before the load.
@@ -74,7 +77,8 @@ impl Crowd {
         for Arrived { link, token, channels, .. } in arrive(way, population, sessions, entrance).await? {
             let follow = |info: ChannelInfo| {
                 self.board.enter(info.channel, info.head);
-                (info.channel, Follower::after(info.head))
+                let after = if entrance.from_start { Seq::ZERO } else { info.head };
+                (info.channel, Follower::after(after))
             };
             let follows = channels.into_iter().map(follow).collect();
             let member = Member::new(&self.shared, follows);
@@ -93,7 +97,7 @@ impl Crowd {
     /// Makes the first `count` members publishers of texts of `text_len` bytes, in their first channel.
     pub(crate) fn publish(&self, count: usize, text_len: usize, window: usize) -> anyhow::Result<()> {
         for member in &self.members[..count] {
-            let channel = member.channel().context("a publisher has a channel")?;
+            let channel = member.channels().first().copied().context("a publisher has a channel")?;
             member.publish(Publisher::new(channel, text_len, window)?);
         }
         Ok(())
@@ -110,28 +114,23 @@ impl Crowd {
         phase.end(server, &self.board)
     }
 
-    /// One message every `interval`, of the first `senders` members in turn, for so long, however long the answers take.
-    pub(crate) async fn offer(
+    /// Messages at a steady rate for so long, however long the answers take; then all that was sent is waited for.
+    pub(crate) async fn offer(&self, server: &Server, offer: Offer, time: Duration) -> anyhow::Result<Phase> {
+        let phase = Begun::now(server, &self.board)?;
+        offer.run(&self.members, time).await;
+        self.board.settled().await;
+        phase.end(server, &self.board)
+    }
+
+    /// The same with several rates at once, and without waiting: some may not read.
+    pub(crate) async fn offer_all(
         &self,
         server: &Server,
-        senders: usize,
-        interval: Duration,
+        offers: [Offer; 2],
         time: Duration,
     ) -> anyhow::Result<Phase> {
         let phase = Begun::now(server, &self.board)?;
-        let began = Instant::now();
-        let turn = Cell::new(0_usize);
-        let mut due = Duration::ZERO;
-        while due < time {
-            tokio::time::sleep_until((began + due).into()).await;
-            // The timer is right to a millisecond: whatever is due by then is said.
-            while due <= began.elapsed() {
-                self.members[turn.get() % senders].say();
-                turn.set(turn.get() + 1);
-                due += interval;
-            }
-        }
-        self.board.settled().await;
+        tokio::join!(offers[0].run(&self.members, time), offers[1].run(&self.members, time));
         phase.end(server, &self.board)
     }
 
@@ -148,6 +147,33 @@ impl Crowd {
         }
         self.board.audit(&mut tally);
         tally
+    }
+}
+
+/// A steady rate of messages.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Offer {
+    /// The first member that says something.
+    pub(crate) first: usize,
+    /// So many from there on say something in turn.
+    pub(crate) senders: usize,
+    /// Between one message and the next.
+    pub(crate) interval: Duration,
+}
+
+impl Offer {
+    async fn run(self, members: &[Rc<Member>], time: Duration) {
+        let began = Instant::now();
+        let (mut due, mut turn) = (Duration::ZERO, 0);
+        while due < time {
+            tokio::time::sleep_until((began + due).into()).await;
+            // The timer is right to a millisecond: whatever is due by then is said.
+            while due <= began.elapsed() && due < time {
+                members[self.first + turn % self.senders].say();
+                turn += 1;
+                due += self.interval;
+            }
+        }
     }
 }
 

@@ -67,11 +67,6 @@ impl Follower {
         Self { last, missing: BTreeSet::new(), pull: None }
     }
 
-    /// The newest entry that was applied.
-    pub(crate) const fn last(&self) -> Seq {
-        self.last
-    }
-
     /// A live entry.
     pub(crate) fn entry(&mut self, seq: Seq, tally: &mut Tally) {
         if let Some(pull) = &mut self.pull {

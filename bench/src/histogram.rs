@@ -41,11 +41,6 @@ impl Histogram {
         self.max_ns = self.max_ns.max(ns);
     }
 
-    /// How many were counted.
-    pub(crate) const fn len(&self) -> u64 {
-        self.total
-    }
-
     /// Forgets all.
     pub(crate) fn clear(&mut self) {
         *self = Self::default();

@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use crate::bare_sqlite::BareArguments;
 use crate::pinning::Pinning;
 use crate::rows::{Row, Setting};
 use crate::server::RelayArguments;
 
+mod bare_sqlite;
 mod board;
 mod crowd;
 mod follower;
@@ -57,6 +59,8 @@ enum Command {
     },
     /// The relay, its storage filled before it starts, until its standard input closes.
     Relay(RelayArguments),
+    /// Rows a second of SQLite without a relay.
+    BareSqlite(BareArguments),
 }
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -69,6 +73,7 @@ fn main() -> anyhow::Result<ExitCode> {
         }
         Command::Reference { directory } => serve(server::run_reference(&directory)),
         Command::Relay(arguments) => serve(server::run_relay(arguments)),
+        Command::BareSqlite(arguments) => bare_sqlite::run(&arguments).map(|()| ExitCode::SUCCESS),
     }
 }
 

@@ -32,7 +32,7 @@ const READS_MAX: usize = 16;
 const SAMPLE: u64 = 1_024;
 /// The id of requests whose answers tell for themselves what they are.
 const ANY_ID: RequestId = RequestId(9);
-/// The id of a read on the way back after a cut is that of any other.
+/// Entries that a pull asks for.
 const FULL_PAGE: u16 = 100;
 const _: () = assert!(FULL_PAGE as usize == PAGE_ENTRIES_MAX, "a pull asks for as much as it may");
 
@@ -57,6 +57,7 @@ pub(crate) struct Member {
     waker: Cell<Option<Waker>>,
     reading: Cell<bool>,
     open: Cell<bool>,
+    timed: Cell<bool>,
     entries_seen: Cell<u64>,
     follows: RefCell<Vec<(ChannelId, Follower)>>,
     publisher: RefCell<Option<Publisher>>,
@@ -73,6 +74,7 @@ impl Member {
             waker: Cell::default(),
             reading: Cell::new(true),
             open: Cell::new(false),
+            timed: Cell::new(true),
             entries_seen: Cell::new(0),
             follows: RefCell::new(follows),
             publisher: RefCell::default(),
@@ -98,9 +100,14 @@ impl Member {
         self.waker.set(waker);
     }
 
-    /// The first channel that it follows.
-    pub(crate) fn channel(&self) -> Option<ChannelId> {
-        self.follows.borrow().first().map(|(channel, _)| *channel)
+    /// The channels that it follows.
+    pub(crate) fn channels(&self) -> Vec<ChannelId> {
+        self.follows.borrow().iter().map(|(channel, _)| *channel).collect()
+    }
+
+    /// Its deliveries count, their times do not.
+    pub(crate) fn leave_untimed(&self) {
+        self.timed.set(false);
     }
 
     /// Whether its connection stands.
@@ -155,11 +162,6 @@ impl Member {
                 self.read_after(*channel, after);
             }
         }
-    }
-
-    /// The channels and the newest entry of each that it has.
-    pub(crate) fn positions(&self) -> Vec<(ChannelId, Seq)> {
-        self.follows.borrow().iter().map(|(channel, follower)| (*channel, follower.last())).collect()
     }
 
     /// Counts what is missing in the end.
@@ -287,7 +289,13 @@ impl Member {
         if !board.is_the_same(channel, seq, stamp) {
             tally.reordered += 1;
         }
-        board.deliveries.borrow_mut().record(now.saturating_sub(stamp.0));
+        self.record(stamp, now);
+    }
+
+    fn record(&self, stamp: Stamp, now: u64) {
+        if self.timed.get() {
+            self.shared.board.deliveries.borrow_mut().record(now.saturating_sub(stamp.0));
+        }
     }
 
     fn ack(&self, id: RequestId, channel: ChannelId, seq: Seq, now: u64, tally: &mut Tally) {
@@ -345,7 +353,7 @@ impl Member {
             if !board.is_the_same(page.channel, entry.seq, stamp) {
                 tally.reordered += 1;
             }
-            board.deliveries.borrow_mut().record(now.saturating_sub(stamp.0));
+            self.record(stamp, now);
         }
         match follower.page(page.entries.iter().map(|entry| entry.seq), page.head, tally) {
             Some(after) => self.read_after(page.channel, after),

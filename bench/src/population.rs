@@ -40,6 +40,9 @@ pub(crate) struct Population {
     /// Channels of one account.
     #[arg(long, default_value_t = 1)]
     pub(crate) per_account: u64,
+    /// So many of the first accounts are in one more channel, besides.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) besides: u64,
     /// Entries that the first channel already has.
     #[arg(long, default_value_t = 0)]
     pub(crate) history: u64,
@@ -48,7 +51,7 @@ pub(crate) struct Population {
 impl Population {
     /// So many accounts with a session each, spread over so many channels, each in one.
     pub(crate) const fn spread(accounts: u64, channels: u64) -> Self {
-        Self { accounts, sessions: accounts, channels, per_account: 1, history: 0 }
+        Self { accounts, sessions: accounts, channels, per_account: 1, besides: 0, history: 0 }
     }
 
     /// The account of a session.
@@ -58,18 +61,20 @@ impl Population {
 
     /// The channels of an account, the first one first.
     pub(crate) fn channels_of(&self, account: u64) -> impl Iterator<Item = u64> + use<> {
-        let Self { channels, per_account, .. } = *self;
-        (0..per_account.min(channels)).map(move |n| (account * per_account + n) % channels)
+        let Self { channels, per_account, besides, .. } = *self;
+        let besides = (account < besides).then_some(channels);
+        (0..per_account.min(channels)).map(move |n| (account * per_account + n) % channels).chain(besides)
     }
 
     /// As arguments of a command.
     pub(crate) fn arguments(&self) -> Vec<String> {
-        let Self { accounts, sessions, channels, per_account, history } = self;
+        let Self { accounts, sessions, channels, per_account, besides, history } = self;
         vec![
             format!("--accounts={accounts}"),
             format!("--sessions={sessions}"),
             format!("--channels={channels}"),
             format!("--per-account={per_account}"),
+            format!("--besides={besides}"),
             format!("--history={history}"),
         ]
     }
@@ -113,7 +118,8 @@ impl Population {
 
     async fn make_channels(&self, storage: &dyn Storage) -> anyhow::Result<Vec<ChannelId>> {
         let mut channels = Vec::new();
-        let writes = (0..self.channels).map(|number| Write::CreateChannel {
+        let number = self.channels + u64::from(self.besides > 0);
+        let writes = (0..number).map(|number| Write::CreateChannel {
             name: people::channel(number),
             kind: ChannelKind::Public,
             host: None,
@@ -125,7 +131,7 @@ impl Population {
             }
         })
         .await?;
-        ensure!(channels.len() as u64 == self.channels, "some channels were not made");
+        ensure!(channels.len() as u64 == number, "some channels were not made");
         Ok(channels)
     }
 
@@ -179,5 +185,35 @@ async fn commit_all(
             return Ok(());
         }
         storage.commit(batch).await?.into_iter().for_each(&mut outcome);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everybody_has_their_channels() {
+        let population =
+            Population { accounts: 6, sessions: 12, channels: 4, per_account: 2, besides: 1, history: 0 };
+        let channels = |account| population.channels_of(account).collect::<Vec<_>>();
+        assert_eq!((channels(0), channels(1), channels(2)), (vec![0, 1, 4], vec![2, 3], vec![0, 1]));
+        assert_eq!(population.account_of(7), 1);
+        assert_eq!(Population::spread(10, 1).channels_of(9).collect::<Vec<_>>(), [0]);
+    }
+
+    #[tokio::test]
+    async fn it_is_written_once() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let storage: Arc<dyn Storage> = Arc::new(mechat_relay::storage::MemoryStorage::default());
+        let population =
+            Population { accounts: 3, sessions: 3, channels: 2, per_account: 1, besides: 0, history: 10 };
+        for _ in 0..2 {
+            population.settle(&storage, directory.path()).await.expect("settles");
+            let contents = storage.load().await.expect("loads");
+            assert_eq!((contents.accounts.len(), contents.members.len()), (3, 3));
+            let heads: Vec<u64> = contents.channels.iter().map(|channel| channel.head.0).collect();
+            assert_eq!(heads, [12, 1], "two joins and the history, and one join");
+        }
     }
 }

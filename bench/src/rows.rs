@@ -9,13 +9,19 @@ use clap::ValueEnum;
 use crate::pinning::Pinning;
 use crate::table;
 
+mod durable;
 mod fanout;
+mod latency;
 
 /// A table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Row {
     /// Processor time and delivery times of full windows.
     Fanout,
+    /// Times of deliveries and acks when there is room.
+    Latency,
+    /// Messages a second that become durable.
+    Durable,
 }
 
 /// How it is measured.
@@ -41,6 +47,8 @@ pub(crate) async fn run(rows: &[Row], setting: Setting) -> anyhow::Result<bool> 
     for row in rows {
         clean &= match row {
             Row::Fanout => fanout::run(setting).await?,
+            Row::Latency => latency::run(setting).await?,
+            Row::Durable => durable::run(setting).await?,
         };
     }
     Ok(clean)
