@@ -74,6 +74,8 @@ pub const PUBLISH_LEN_MAX: usize = 32_768;
 
 /// How much is taken from one connection at a time: a message weighs 1, a request with a longer reply a quarter of this.
 pub const BATCH_WEIGHT_MAX: usize = 64;
+/// Connections at a time, unless the relay is told otherwise; further ones are closed with `relay_full`.
+pub const CONNECTIONS_MAX: usize = 65_536;
 /// TLS handshakes at a time; further connections wait in the operating system's queue.
 pub const HANDSHAKES_MAX: usize = 256;
 /// Connections that are not signed in; further ones are closed at once.
@@ -123,6 +125,7 @@ const _: () = {
         "a ring holds more than what is handed on at once"
     );
     assert!(RING_LEN_MAX <= RINGS_LEN_MAX, "a part is not more than the whole");
+    assert!(PENDING_MAX < CONNECTIONS_MAX, "strangers cannot take every place");
     assert!(PENDING_PER_ADDRESS_MAX < PENDING_MAX, "one address cannot take every place");
     assert!(HISTORIES_IN_FLIGHT_MAX <= IN_FLIGHT_MAX, "a part is not more than the whole");
     assert!(2 * PING_INTERVAL_MS < IDLE_TIMEOUT_MS, "one lost ping does not end a session");

@@ -1,4 +1,5 @@
-//! Who may come in: how many handshakes at a time, and how many connections that are not signed in, in all and from one address.
+//! Who may come in: how many connections, how many handshakes at a time, and how many that are not signed in, in all and from
+//! one address.
 //!
 //! Owns the counts. A handshake costs a hundred times what a message costs, and a connection that is not signed in is
 //! nobody's yet: neither may take what members need.
@@ -8,6 +9,7 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mechat_protocol::limits::{HANDSHAKES_MAX, PENDING_MAX, PENDING_PER_ADDRESS_MAX};
@@ -18,6 +20,16 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 pub struct Admission {
     handshakes: Arc<Semaphore>,
     pending: Arc<Mutex<Pending>>,
+    connections: Arc<AtomicUsize>,
+    connections_max: usize,
+}
+
+/// A place among all connections. Given back when it is dropped.
+#[derive(Debug)]
+pub struct Place {
+    connections: Arc<AtomicUsize>,
+    /// There is none: the connection may only be told so.
+    pub is_beyond: bool,
 }
 
 /// Connections that are not signed in.
@@ -46,13 +58,23 @@ pub struct Admitted {
     handshake: Option<OwnedSemaphorePermit>,
 }
 
-impl Default for Admission {
-    fn default() -> Self {
-        Self { handshakes: Arc::new(Semaphore::new(HANDSHAKES_MAX)), pending: Arc::default() }
-    }
-}
-
 impl Admission {
+    /// Room for so many connections.
+    pub fn new(connections_max: usize) -> Self {
+        Self {
+            handshakes: Arc::new(Semaphore::new(HANDSHAKES_MAX)),
+            pending: Arc::default(),
+            connections: Arc::default(),
+            connections_max,
+        }
+    }
+
+    /// Counts a connection.
+    pub fn place(&self) -> Place {
+        let before = self.connections.fetch_add(1, Ordering::Relaxed);
+        Place { connections: Arc::clone(&self.connections), is_beyond: before >= self.connections_max }
+    }
+
     /// Waits until one more handshake may begin.
     #[expect(clippy::missing_panics_doc, reason = "nobody closes the semaphore")]
     pub async fn handshake(&self) -> OwnedSemaphorePermit {
@@ -81,6 +103,12 @@ impl Admitted {
     /// The handshake is done: another may begin.
     pub fn handshake_done(&mut self) {
         self.handshake = None;
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.connections.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -128,7 +156,7 @@ mod tests {
 
     #[tokio::test]
     async fn one_address_takes_no_more_than_its_share_and_gives_it_back() {
-        let admission = Admission::default();
+        let admission = Admission::new(8);
         let mut admitted = Vec::new();
         for n in 0..PENDING_PER_ADDRESS_MAX {
             // All of one network of IPv6.
@@ -146,7 +174,7 @@ mod tests {
 
     #[tokio::test]
     async fn all_addresses_together_have_a_limit() {
-        let admission = Admission::default();
+        let admission = Admission::new(8);
         let mut admitted = Vec::new();
         for n in 0..PENDING_MAX {
             let address = Ipv6Addr::from(u128::try_from(n).expect("small") << 64).to_string();
@@ -155,9 +183,18 @@ mod tests {
         assert_eq!(admit(&admission, "192.0.2.1").await.expect_err("full"), NotAdmitted::Full);
     }
 
+    #[test]
+    fn a_place_is_there_again_once_it_is_given_back() {
+        let admission = Admission::new(2);
+        let places = [admission.place(), admission.place(), admission.place()];
+        assert_eq!(places.each_ref().map(|place| place.is_beyond), [false, false, true]);
+        drop(places);
+        assert!(!admission.place().is_beyond);
+    }
+
     #[tokio::test]
     async fn handshakes_wait_for_one_another() {
-        let admission = Admission::default();
+        let admission = Admission::new(8);
         let mut running = Vec::new();
         for _ in 0..HANDSHAKES_MAX {
             running.push(admission.handshake().await);

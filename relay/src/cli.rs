@@ -49,6 +49,9 @@ pub(crate) struct Settings {
     /// TOML file with the same settings
     #[arg(long, value_name = "FILE", env = "MECHAT_CONFIG")]
     config: Option<PathBuf>,
+    /// Connections at a time; the operating system's limit of open files may allow fewer [default: 65536]
+    #[arg(long, value_name = "N", env = "MECHAT_CONNECTIONS_MAX")]
+    connections_max: Option<usize>,
     /// What to log: error, warn, info, debug, or a filter such as mechat_relay=debug [default: info]
     #[arg(long, value_name = "FILTER", env = "MECHAT_LOG")]
     log: Option<String>,
@@ -81,6 +84,8 @@ impl Settings {
             _ => anyhow::bail!("a certificate and its key go together: give both --cert and --key"),
         };
         config.motd = file.motd;
+        config.connections_max =
+            self.connections_max.or(file.connections_max).unwrap_or(config.connections_max);
         config.participants_before_sign_in = file.participants_before_sign_in.unwrap_or_default();
         config.validate()?;
         Ok(Meant { config, log: self.log.or(file.log).unwrap_or_else(|| "info".into()) })

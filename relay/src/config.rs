@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use mechat_protocol::limits::{DEFAULT_PORT, MOTD_LEN_MAX};
+use mechat_protocol::limits::{CONNECTIONS_MAX, DEFAULT_PORT, MOTD_LEN_MAX};
 use serde::Deserialize;
 
 use crate::storage::selection::StorageChoice;
@@ -26,6 +26,8 @@ pub struct Config {
     pub motd: Option<String>,
     /// Whether people are listed before sign-in.
     pub participants_before_sign_in: bool,
+    /// Connections at a time; the operating system may allow fewer.
+    pub connections_max: usize,
 }
 
 /// The config file. Every key may be absent.
@@ -48,6 +50,8 @@ pub struct ConfigFile {
     pub motd: Option<String>,
     /// Whether people are listed before sign-in.
     pub participants_before_sign_in: Option<bool>,
+    /// Connections at a time.
+    pub connections_max: Option<usize>,
 }
 
 impl Config {
@@ -65,6 +69,7 @@ impl Config {
             certificate: None,
             motd: None,
             participants_before_sign_in: false,
+            connections_max: CONNECTIONS_MAX,
         }
     }
 

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use mechat_hub::ConnId;
 use mechat_protocol::codec::{FrameDecoder, FrameError, Incoming, encode};
 use mechat_protocol::event::Close;
@@ -29,12 +29,14 @@ use tokio::sync::mpsc;
 use tokio::time::Sleep;
 use tokio_util::codec::Decoder;
 
-use crate::admission::Admitted;
+use crate::admission::{Admitted, Place};
 use crate::fanout::{Look, Outbound, PresenceLog};
 use crate::transport::{self, Accepted, Received, Transport};
 
 /// How long, and for how many bytes, a closed connection still listens.
 const LINGER: Duration = Duration::from_secs(1);
+/// How long a peer that took nothing has to begin again, once it is given up.
+const LAST_CHANCE: Duration = Duration::from_secs(5);
 const LINGER_LEN_MAX: usize = 1_048_576;
 
 /// What a connection tells the driver. At most three wait for each connection: its opening, one batch, its end.
@@ -86,15 +88,24 @@ pub struct Surroundings {
     pub presence: Arc<PresenceLog>,
 }
 
+/// What the door gave a connection.
+pub struct Entrance {
+    /// Among all connections.
+    pub place: Place,
+    /// Among those that are not signed in.
+    pub admitted: Admitted,
+}
+
 /// Serves one peer until either side ends it.
 pub async fn serve(
     conn: ConnId,
     stream: TcpStream,
     peer: SocketAddr,
-    mut admitted: Admitted,
+    entrance: Entrance,
     surroundings: Surroundings,
 ) {
     let Surroundings { config, driver, presence } = surroundings;
+    let Entrance { place, mut admitted } = entrance;
     // Boxed, so that an established connection does not keep the room that its handshake needed.
     let accepted = match Box::pin(transport::accept(stream, &config)).await {
         Ok(accepted) => accepted,
@@ -105,7 +116,11 @@ pub async fn serve(
     };
     drop(config);
     admitted.handshake_done();
-    let Accepted { transport, exporter, content } = accepted;
+    let Accepted { mut transport, exporter, content } = accepted;
+    if place.is_beyond {
+        let _ = tokio::time::timeout(LINGER, Box::pin(turn_away(&mut transport))).await;
+        return;
+    }
     let outbound = Outbound::new(conn, presence);
     let opened = FromConnection::Opened { conn, peer, outbound: Arc::clone(&outbound), exporter, admitted };
     if driver.send(opened).is_err() {
@@ -118,6 +133,8 @@ pub async fn serve(
         decoder: FrameDecoder::new(Sender::Client, FRAME_LEN_MAX_PENDING, 0),
         closed: Some(ClosedGuard { conn, driver }),
         with_driver: false,
+        undecoded: true,
+        at_end: false,
         stuck: None,
     };
     connection.run().await;
@@ -133,6 +150,10 @@ struct Connection {
     closed: Option<ClosedGuard>,
     /// A batch is with the driver.
     with_driver: bool,
+    /// `content` may hold a whole frame.
+    undecoded: bool,
+    /// The peer will send nothing more.
+    at_end: bool,
     /// Runs while the socket takes nothing.
     stuck: Option<Pin<Box<Sleep>>>,
 }
@@ -161,12 +182,12 @@ impl Ready {
 
 impl Connection {
     async fn run(mut self) {
-        self.decode();
         let served = self.serve().await;
         // The driver hears of it before the goodbye, which may take its time.
         self.closed = None;
         if served.is_ok() {
-            let _ = tokio::time::timeout(LINGER, Box::pin(self.say_goodbye())).await;
+            let limit = if self.transport.has_unsent() { LAST_CHANCE } else { LINGER };
+            let _ = tokio::time::timeout(limit, Box::pin(say_goodbye(&mut self.transport))).await;
         }
     }
 
@@ -190,12 +211,11 @@ impl Connection {
                 // Not only cleared: an idle connection keeps no memory for its next burst.
                 frames = Vec::new();
             }
-            if ready.decode {
-                self.with_driver = false;
-                self.decode();
-            }
             if ready.receive {
                 self.receive()?;
+            }
+            if ready.decode {
+                self.decode();
             }
         }
     }
@@ -210,9 +230,10 @@ impl Connection {
             ready.drain = outgoing;
             ready.done = ended && !outgoing;
         }
-        ready.decode = handled;
-        if self.closed.is_some() && !ended && room && !handled && !self.with_driver {
-            ready.receive = self.transport.poll_receivable(context).is_ready();
+        self.with_driver &= !handled;
+        if self.closed.is_some() && !ended && room && !self.with_driver {
+            ready.decode = self.undecoded;
+            ready.receive = !self.undecoded && self.transport.poll_receivable(context).is_ready();
         }
         if ready.any() { Poll::Ready(ready) } else { Poll::Pending }
     }
@@ -225,13 +246,9 @@ impl Connection {
 
     fn receive(&mut self) -> std::io::Result<()> {
         match self.transport.try_receive(&mut self.content) {
-            Ok(Received::Some) => self.decode(),
+            Ok(Received::Some) => self.undecoded = true,
             Ok(Received::Nothing) => {}
-            // The driver then ends what is on its way, behind what is there already.
-            Ok(Received::End) => {
-                self.decode();
-                self.closed = None;
-            }
+            Ok(Received::End) => (self.undecoded, self.at_end) = (true, true),
             Err(error) => {
                 // The alert, if TLS has one to say.
                 let _ = self.transport.try_flush();
@@ -251,7 +268,12 @@ impl Connection {
             self.decoder.set_limits(FRAME_LEN_MAX_PENDING, 0);
         }
         let (mut batch, mut weight, mut broken) = (Vec::new(), 0, None);
-        while weight < BATCH_WEIGHT_MAX && broken.is_none() {
+        self.undecoded = false;
+        while broken.is_none() {
+            if weight >= BATCH_WEIGHT_MAX {
+                self.undecoded = true;
+                break;
+            }
             match self.decoder.decode(&mut self.content) {
                 Ok(Some(incoming)) => {
                     weight += weight_of(&incoming);
@@ -271,7 +293,8 @@ impl Connection {
         for input in batch.into_iter().chain(broken) {
             let _ = driver.send(input); // The relay may have stopped.
         }
-        if is_broken {
+        // The driver then ends what is on its way, behind what is there already.
+        if is_broken || (self.at_end && !self.undecoded) {
             self.closed = None;
         }
     }
@@ -279,15 +302,26 @@ impl Connection {
     /// The peer takes nothing. Should it begin again, it finds out why it was left.
     fn give_up(&mut self) -> std::io::Result<()> {
         let reason = format!("nothing that was sent to you was read for {} s", STUCK_TIMEOUT_MS / 1_000);
-        let close: Option<Bytes> = encode(&Close::new(CloseCode::SlowReader, reason).into()).ok();
-        self.transport.try_send(close.as_slice())
+        send_close(&mut self.transport, &reason, CloseCode::SlowReader)
     }
+}
 
-    async fn say_goodbye(&mut self) -> std::io::Result<()> {
-        self.transport.close_notify()?;
-        self.transport.shut_down().await?;
-        self.transport.drain(LINGER_LEN_MAX).await
-    }
+/// There is no place for it. Whoever it is may come again later.
+async fn turn_away(transport: &mut Transport) -> std::io::Result<()> {
+    let reason = "the relay has as many connections as it may have";
+    send_close(transport, reason, CloseCode::RelayFull)?;
+    say_goodbye(transport).await
+}
+
+fn send_close(transport: &mut Transport, reason: &str, code: CloseCode) -> std::io::Result<()> {
+    let close = encode(&Close::new(code, reason).into()).map_err(std::io::Error::other)?;
+    transport.try_send(&[close])
+}
+
+async fn say_goodbye(transport: &mut Transport) -> std::io::Result<()> {
+    transport.close_notify()?;
+    transport.shut_down().await?;
+    transport.drain(LINGER_LEN_MAX).await
 }
 
 /// How much of a batch a request takes: those whose replies may be long take more.

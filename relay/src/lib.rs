@@ -10,6 +10,7 @@ pub mod admission;
 pub mod config;
 pub mod connection;
 pub mod credentials;
+mod descriptors;
 pub mod driver;
 pub mod fanout;
 mod listener;

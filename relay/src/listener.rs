@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admission::Admission;
-use crate::connection::{self, Surroundings};
+use crate::connection::{self, Entrance, Surroundings};
 
 /// Pause after an accept that failed for want of descriptors or memory: to try at once would only burn the CPU.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -19,10 +19,10 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(crate) async fn accept(
     listener: TcpListener,
     surroundings: Surroundings,
+    admission: Admission,
     tasks: TaskTracker,
     stop: CancellationToken,
 ) {
-    let admission = Admission::default();
     for number in 1.. {
         let accepted = async {
             let handshake = admission.handshake().await;
@@ -33,7 +33,8 @@ pub(crate) async fn accept(
             Ok((stream, peer)) => match admission.admit(peer.ip(), handshake) {
                 Ok(admitted) => {
                     let conn = ConnId(number);
-                    tasks.spawn(connection::serve(conn, stream, peer, admitted, surroundings.clone()));
+                    let entrance = Entrance { place: admission.place(), admitted };
+                    tasks.spawn(connection::serve(conn, stream, peer, entrance, surroundings.clone()));
                 }
                 Err(error) => tracing::warn!(%peer, %error, "connection refused"),
             },

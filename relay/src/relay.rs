@@ -20,11 +20,12 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use crate::Config;
+use crate::admission::Admission;
 use crate::connection::Surroundings;
 use crate::credentials::{Credentials, KeysExpected};
 use crate::driver::Driver;
 use crate::storage::{Contents, MemoryStorage, SqliteStorage, Storage, StorageError, Write};
-use crate::{listener, translate};
+use crate::{descriptors, listener, translate};
 
 /// The channel that every relay has from its first start.
 const LOBBY: &str = "lobby";
@@ -141,7 +142,14 @@ impl Relay {
         let surroundings =
             Surroundings { config: identity.server_config(), driver: inputs, presence: driver.presence() };
         let driver = tokio::spawn(driver.run(stop.clone()));
-        tokio::spawn(listener::accept(listener, surroundings, tasks.clone(), stop.child_token()));
+        let connections_max = descriptors::connections().map_or(config.connections_max, |allowed| {
+            if allowed < config.connections_max {
+                tracing::info!(allowed, "fewer connections than set: the limit of open files allows no more");
+            }
+            allowed.min(config.connections_max)
+        });
+        let door = Admission::new(connections_max);
+        tokio::spawn(listener::accept(listener, surroundings, door, tasks.clone(), stop.child_token()));
         tokio::spawn(watch_certificate(ReloadHandle(Arc::clone(&identity)), stop.child_token()));
         tracing::info!(%local_addr, storage = storage.name(), fingerprint = %identity.fingerprint(), "serving");
         let guard = stop.clone().drop_guard();

@@ -1,3 +1,5 @@
+//! The driver's side and the connections' side together, without a task or a socket.
+
 use std::task::{Context, Waker};
 
 use mechat_protocol::codec::{Incoming, decode};

@@ -3,17 +3,19 @@
 use std::time::Duration;
 
 use mechat_client::{Client, Command, Event, Link};
+use mechat_protocol::codec::encode;
 use mechat_protocol::event::Close;
 use mechat_protocol::message::Message;
 use mechat_protocol::reply::ConnectionState::{self, Connected, Disconnected, Pending};
-use mechat_protocol::reply::Welcome;
-use mechat_protocol::request::{ListConnections, ListParticipants};
+use mechat_protocol::reply::{Presence, Welcome};
+use mechat_protocol::request::{ListConnections, ListParticipants, Resume};
 use mechat_protocol::{CloseCode, ErrorCode, RequestId, Retry};
 use mechat_relay::Relay;
+use tokio::io::AsyncWriteExt;
 
 use crate::accounts::sign_in_probe;
-use crate::harness::{Person, TestRelay, password};
-use crate::probe::{Probe, hello};
+use crate::harness::{Person, TestRelay, password, text_of};
+use crate::probe::{Ended, Probe, hello};
 
 async fn states(admin: &mut Person) -> Vec<(ConnectionState, Option<String>)> {
     let Message::Connections(page) = admin.call(ListConnections { id: RequestId(0), after: None }).await
@@ -228,4 +230,73 @@ async fn an_unknown_certificate_is_shown_first_and_pinned_when_trusted() {
     let (client, events) = Client::start(config);
     let mut later = Person { client, events };
     later.until(|event| matches!(event, Event::Welcome(_)).then_some(())).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_relay_says_so_and_lets_in_again_when_somebody_left() {
+    let relay = TestRelay::start_with(|config| config.connections_max = 1).await;
+    let first = Probe::greeted(&relay).await;
+    let Close { code, retry, .. } = Probe::connect(&relay).await.close().await;
+    assert_eq!((code, retry), (CloseCode::RelayFull, Retry::Later));
+    drop(first);
+    let let_in = async {
+        loop {
+            let mut probe = Probe::connect(&relay).await;
+            // The place is given back as soon as the relay has seen the other go.
+            if probe.stream.write_all(&encode(&hello(1, 1)).expect("fits")).await.is_ok()
+                && matches!(probe.receive().await, Ok(Message::Welcome(_)))
+            {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), let_in).await.expect("somebody is let in");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_peer_that_reads_nothing_is_given_up_and_finds_out_why() {
+    let relay = TestRelay::start().await;
+    let mut ann = relay.person("ann").await;
+    let lobby = ann.join("lobby").await;
+    let mut bob = relay.visitor().await;
+    bob.client
+        .send(Command::Register { account: "bob".parse().expect("a name"), password: password() })
+        .await;
+    let token = bob
+        .until(|event| match event {
+            Event::SignedIn(signed_in) => Some(signed_in.token),
+            _ => None,
+        })
+        .await;
+    bob.join("lobby").await;
+    let mut stuck = Probe::connect_narrow(&relay).await;
+    stuck.ask(hello(1, 1)).await;
+    assert!(matches!(stuck.ask(Resume { id: RequestId(2), token }).await, Message::SignedIn(_)));
+    // More than the sockets hold, and no faster than who reads can follow.
+    for _ in 0..40 {
+        for _ in 0..20 {
+            ann.say(&lobby, &"x".repeat(16_000)).await;
+        }
+        let mut heard = 0;
+        while heard < 20 {
+            heard += ann.entries().await.iter().filter(|entry| text_of(entry).is_some()).count();
+        }
+    }
+    ann.until(|event| match event {
+        Event::Presence(changes) => changes
+            .iter()
+            .any(|change| change.account.as_str() == "bob" && change.presence == Presence::Disconnected)
+            .then_some(()),
+        _ => None,
+    })
+    .await;
+    let last = loop {
+        match stuck.receive().await {
+            Ok(Message::Close(close)) => break close,
+            Ok(_) => {}
+            Err(ended) => panic!("{ended:?} without a close"),
+        }
+    };
+    assert_eq!((last.code, last.retry), (CloseCode::SlowReader, Retry::Reconnect));
+    assert_eq!(stuck.receive().await, Err(Ended), "nothing follows");
 }

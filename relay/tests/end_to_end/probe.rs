@@ -43,6 +43,24 @@ impl Probe {
         let mut config = (*trust::client_config(expectation, address).expect("a config")).clone();
         change(&mut config);
         let stream = TcpStream::connect((address.host(), address.port())).await?;
+        Self::shake_hands(address, config, stream).await
+    }
+
+    /// One that has room for little of what it does not read.
+    pub(crate) async fn connect_narrow(relay: &TestRelay) -> Self {
+        let expectation = Expectation { pinned: Some(relay.fingerprint), invited: None };
+        let config = (*trust::client_config(expectation, &relay.address).expect("a config")).clone();
+        let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+        socket.set_recv_buffer_size(262_144).expect("set before it connects");
+        let stream = socket.connect(relay.config.listen).await.expect("the relay listens");
+        Self::shake_hands(&relay.address, config, stream).await.expect("TLS stands")
+    }
+
+    async fn shake_hands(
+        address: &RelayAddress,
+        config: rustls::ClientConfig,
+        stream: TcpStream,
+    ) -> std::io::Result<Self> {
         let name = trust::server_name(address).expect("a name");
         Ok(Self { stream: TlsConnector::from(Arc::new(config)).connect(name, stream).await? })
     }
