@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use tokio::sync::mpsc;
 
 /// How long anything may take before the test is given up. Not a performance bound.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A relay on a free port with a directory of its own.
 pub(crate) struct TestRelay {
