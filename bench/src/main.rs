@@ -21,6 +21,7 @@ mod frame;
 mod histogram;
 mod link;
 mod member;
+mod password;
 mod people;
 mod pinning;
 mod population;

@@ -11,7 +11,9 @@ use crate::table;
 
 mod durable;
 mod fanout;
+mod idle;
 mod latency;
+mod sign_in;
 
 /// A table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -22,6 +24,10 @@ pub(crate) enum Row {
     Latency,
     /// Messages a second that become durable.
     Durable,
+    /// Memory of a silent connection.
+    Idle,
+    /// What it costs to let somebody in.
+    SignIn,
 }
 
 /// How it is measured.
@@ -49,6 +55,8 @@ pub(crate) async fn run(rows: &[Row], setting: Setting) -> anyhow::Result<bool> 
             Row::Fanout => fanout::run(setting).await?,
             Row::Latency => latency::run(setting).await?,
             Row::Durable => durable::run(setting).await?,
+            Row::Idle => idle::run(setting).await?,
+            Row::SignIn => sign_in::run(setting).await?,
         };
     }
     Ok(clean)
