@@ -273,7 +273,8 @@ pub(crate) struct Times {
 }
 
 impl Times {
-    fn of(histogram: &crate::histogram::Histogram) -> Self {
+    /// Of a histogram.
+    pub(crate) fn of(histogram: &crate::histogram::Histogram) -> Self {
         Self { p50: histogram.per_mille(500), p99: histogram.per_mille(990), p999: histogram.per_mille(999) }
     }
 }

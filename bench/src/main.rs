@@ -51,6 +51,9 @@ enum Command {
         /// How long one phase of load takes.
         #[arg(long, default_value_t = 4)]
         seconds: u64,
+        /// Entries of the longest history that `growth` reads.
+        #[arg(long, default_value_t = 10_000_000)]
+        entries: u64,
     },
     /// The reference broadcaster, until its standard input closes.
     Reference {
@@ -66,11 +69,12 @@ enum Command {
 
 fn main() -> anyhow::Result<ExitCode> {
     match Arguments::parse().command {
-        Command::Run { rows, runs, seconds } => {
+        Command::Run { rows, runs, seconds, entries } => {
             let rows = if rows.is_empty() { Row::value_variants().to_vec() } else { rows };
             // Before the first thread, so that all of them stay where they belong.
             let pinning = Pinning::of_this_process();
-            measure(&rows, Setting { runs: runs.max(1), time: Duration::from_secs(seconds), pinning })
+            let (runs, time) = (runs.max(1), Duration::from_secs(seconds.max(1)));
+            measure(&rows, Setting { runs, time, entries, pinning })
         }
         Command::Reference { directory } => serve(server::run_reference(&directory)),
         Command::Relay(arguments) => serve(server::run_relay(arguments)),

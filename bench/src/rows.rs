@@ -11,9 +11,12 @@ use crate::table;
 
 mod durable;
 mod fanout;
+mod growth;
+mod herd;
 mod idle;
 mod latency;
 mod sign_in;
+mod stuck;
 
 /// A table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -28,6 +31,12 @@ pub(crate) enum Row {
     Idle,
     /// What it costs to let somebody in.
     SignIn,
+    /// Members that stop reading.
+    Stuck,
+    /// Everybody comes back at once.
+    Herd,
+    /// What grows with members, channels and history.
+    Growth,
 }
 
 /// How it is measured.
@@ -37,6 +46,8 @@ pub(crate) struct Setting {
     pub(crate) runs: usize,
     /// How long one phase of load takes.
     pub(crate) time: Duration,
+    /// Entries of the longest history.
+    pub(crate) entries: u64,
     /// Where processes run.
     pub(crate) pinning: Pinning,
 }
@@ -57,6 +68,9 @@ pub(crate) async fn run(rows: &[Row], setting: Setting) -> anyhow::Result<bool> 
             Row::Durable => durable::run(setting).await?,
             Row::Idle => idle::run(setting).await?,
             Row::SignIn => sign_in::run(setting).await?,
+            Row::Stuck => stuck::run(setting).await?,
+            Row::Herd => herd::run(setting).await?,
+            Row::Growth => growth::run(setting).await?,
         };
     }
     Ok(clean)

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use crate::crowd::float;
 use crate::follower::Tally;
 
 /// One table.
@@ -55,6 +56,11 @@ pub(crate) fn say(text: &str) {
 /// A duration in milliseconds.
 pub(crate) fn millis(time: Duration) -> String {
     format!("{:.2}", time.as_secs_f64() * 1_000.0)
+}
+
+/// Bytes in MiB.
+pub(crate) fn mebibytes(bytes: u64) -> String {
+    format!("{:.1}", float(bytes) / 1_048_576.0)
 }
 
 /// A count with its thousands apart.

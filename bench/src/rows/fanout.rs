@@ -66,8 +66,18 @@ pub(crate) async fn run(setting: Setting) -> anyhow::Result<bool> {
 
 /// One run of one case.
 pub(crate) async fn measure(kind: Kind, case: Case, setting: Setting) -> anyhow::Result<(Phase, Tally)> {
+    measure_with(kind, case, 0, setting).await
+}
+
+/// The same with a log of so many entries before it begins.
+pub(crate) async fn measure_with(
+    kind: Kind,
+    case: Case,
+    history: u64,
+    setting: Setting,
+) -> anyhow::Result<(Phase, Tally)> {
     let directory = tempfile::tempdir()?;
-    let population = Population::spread(case.members, case.channels);
+    let population = Population { history, ..Population::spread(case.members, case.channels) };
     let server = Server::start(kind, directory.path(), &population, setting.pinning, None)?;
     let way = Way::to(server.address, server.fingerprint)?;
     let mut crowd = Crowd::new();
