@@ -29,6 +29,8 @@ mod publisher;
 mod reference;
 mod rows;
 mod server;
+#[cfg(test)]
+mod smoke;
 mod table;
 
 /// Measures a relay.

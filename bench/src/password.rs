@@ -120,7 +120,7 @@ mod tests {
         let response = server_registration(&keys, &request, "ada").expect("answers");
         let upload = registration.finish("open sesame", &response, &stretched).expect("finishes");
         let record = registration_record(&upload).expect("a record");
-        let mut prove = |password: &str| -> anyhow::Result<()> {
+        let prove = |password: &str| -> anyhow::Result<()> {
             let (login, request) = Login::start(password)?;
             let (server, response) = ServerLogin::start(&keys, Some(&record), &request, "ada", Some(b"tls"))?;
             Ok(server.finish(&login.finish(password, &response, b"tls", &stretched)?)?)
