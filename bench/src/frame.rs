@@ -19,8 +19,9 @@ impl Stamp {
     /// As it stands in a text.
     pub(crate) fn digits(self) -> [u8; STAMP_LEN] {
         let mut digits = [0; STAMP_LEN];
-        for (place, digit) in digits.iter_mut().rev().enumerate() {
-            *digit = b"0123456789abcdef"[(self.0 >> (4 * place)) as usize & 15];
+        for (pair, byte) in digits.chunks_mut(2).zip(self.0.to_be_bytes()) {
+            let digit = |nibble: u8| b"0123456789abcdef"[usize::from(nibble)];
+            pair.copy_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
         }
         digits
     }

@@ -22,8 +22,9 @@ impl Default for Histogram {
 
 /// The first values stand for themselves; above, each power of two has as many buckets.
 fn bucket(ns: u64) -> usize {
-    let shift = (63 - (ns | 1).leading_zeros()).saturating_sub(PRECISION_BITS);
-    ((shift as usize) << PRECISION_BITS) + (ns >> shift) as usize
+    let shift = (ns | 1).ilog2().saturating_sub(PRECISION_BITS);
+    let within = usize::try_from(ns >> shift).expect("a number of PRECISION_BITS + 1 bits");
+    ((shift as usize) << PRECISION_BITS) + within
 }
 
 /// The middle of a bucket.

@@ -88,14 +88,13 @@ pub(crate) fn rounded(number: f64) -> String {
 
 /// `lost/repeated/reordered`, and what else is not as it should be.
 pub(crate) fn faults(tally: &Tally) -> String {
-    let mut text = format!("{}/{}/{}", tally.lost, tally.repeated, tally.reordered);
-    if tally.damaged > 0 {
-        text.push_str(&format!(" DAMAGED {}", tally.damaged));
-    }
-    if tally.lagged > 0 {
-        text.push_str(&format!(" (lagged {}, pulled {})", count(tally.lagged), count(tally.pulled)));
-    }
-    text
+    let damaged = if tally.damaged > 0 { format!(" DAMAGED {}", tally.damaged) } else { String::new() };
+    let lagged = if tally.lagged > 0 {
+        format!(" (lagged {}, pulled {})", count(tally.lagged), count(tally.pulled))
+    } else {
+        String::new()
+    };
+    format!("{}/{}/{}{damaged}{lagged}", tally.lost, tally.repeated, tally.reordered)
 }
 
 /// The middle one; of an even number the lower. Nothing is the default.

@@ -34,7 +34,7 @@ const BACKOFF_LAST_MS: f64 = 30_000.0;
 /// A connection that takes longer is given up, as a real client does.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// A herd that is not whole by then never will be.
-const HERD_LIMIT: Duration = Duration::from_secs(180);
+const HERD_LIMIT: Duration = Duration::from_mins(3);
 
 /// One run.
 struct Run {
@@ -53,7 +53,9 @@ pub(crate) async fn run(setting: Setting) -> anyhow::Result<bool> {
         runs.push(herd(setting).await?);
     }
     let mut tally = Tally::default();
-    runs.iter().for_each(|run| tally.add(&run.tally));
+    for run in &runs {
+        tally.add(&run.tally);
+    }
     let middle = |of: fn(&Run) -> f64| median(runs.iter().map(of));
     let mut table = Table::new(&[
         "all signed in after s",

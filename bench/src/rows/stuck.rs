@@ -49,7 +49,9 @@ pub(crate) async fn run(setting: Setting) -> anyhow::Result<bool> {
         runs.push(measure(setting).await?);
     }
     let mut tally = Tally::default();
-    runs.iter().for_each(|run| tally.add(&run.tally));
+    for run in &runs {
+        tally.add(&run.tally);
+    }
     let mut table = Table::new(&[
         "1,000 members",
         "others' p50 ms",
@@ -97,7 +99,9 @@ async fn measure(setting: Setting) -> anyhow::Result<Run> {
     crowd.enter(&way, &population, 0..population.besides, narrow).await?;
     crowd.enter(&way, &population, population.besides..MEMBERS, Entrance::default()).await?;
     let (apart, others) = crowd.members.split_at(STUCK + 1);
-    apart.iter().for_each(|member| member.leave_untimed());
+    for member in apart {
+        member.leave_untimed();
+    }
     apart[0].publish(Publisher::new(apart[0].channels()[1], TEXT_LEN_MAX, 0)?);
     for sender in &others[..SENDERS] {
         sender.publish(Publisher::new(sender.channels()[0], TEXT_LEN, 0)?);
