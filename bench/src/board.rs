@@ -34,8 +34,6 @@ pub(crate) struct Board {
     pub(crate) sent: Cell<u64>,
     /// Messages that were acknowledged.
     pub(crate) acked: Cell<u64>,
-    /// Requests that were refused.
-    pub(crate) refused: Cell<u64>,
     /// Connections that ended unasked.
     pub(crate) closed: Cell<u64>,
     /// Bytes of history pages.
@@ -132,7 +130,7 @@ impl Board {
 
     fn is_settled(&self) -> bool {
         !self.publishing.get()
-            && self.sent.get() == self.acked.get() + self.refused.get()
+            && self.sent.get() == self.acked.get() + self.tally.get().refused
             && self.tally.get().delivered >= self.expected.get()
             && self.pulling.get() == 0
     }

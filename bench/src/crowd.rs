@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use mechat_protocol::Seq;
+use mechat_protocol::limits::PING_INTERVAL_MS;
 use mechat_protocol::reply::ChannelInfo;
 use mechat_protocol::secret::Token;
 use tokio::task::JoinSet;
@@ -24,6 +25,8 @@ use crate::server::{Server, Usage};
 
 /// Connections that are being made at once.
 const CONNECTING_MAX: usize = 32;
+/// How long the answers to all pings take at most, more or less.
+const PINGS_TAKE: Duration = Duration::from_millis(500);
 
 /// How a crowd comes in.
 #[derive(Debug, Clone, Copy, Default)]
@@ -55,6 +58,7 @@ pub(crate) struct Crowd {
     /// The token that each has to sign in with next, in the same order.
     pub(crate) tokens: Vec<Token>,
     shared: Rc<Shared>,
+    pinged: Cell<Instant>,
     running: JoinSet<()>,
 }
 
@@ -63,7 +67,14 @@ impl Crowd {
     pub(crate) fn new() -> Self {
         let board = Rc::new(Board::default());
         let shared = Rc::new(Shared::new(Rc::clone(&board)));
-        Self { board, members: Vec::new(), tokens: Vec::new(), shared, running: JoinSet::new() }
+        Self {
+            board,
+            members: Vec::new(),
+            tokens: Vec::new(),
+            shared,
+            pinged: Cell::new(Instant::now()),
+            running: JoinSet::new(),
+        }
     }
 
     /// Sessions sign in, join their account's channels and begin to follow them.
@@ -105,6 +116,7 @@ impl Crowd {
 
     /// Publishers keep their windows full for so long; then all that was sent is waited for.
     pub(crate) async fn flood(&self, server: &Server, time: Duration) -> anyhow::Result<Phase> {
+        self.stay_alive().await;
         let phase = Begun::now(server, &self.board)?;
         self.board.publishing.set(true);
         self.members.iter().for_each(|member| member.fill());
@@ -116,6 +128,7 @@ impl Crowd {
 
     /// Messages at a steady rate for so long, however long the answers take; then all that was sent is waited for.
     pub(crate) async fn offer(&self, server: &Server, offer: Offer, time: Duration) -> anyhow::Result<Phase> {
+        self.stay_alive().await;
         let phase = Begun::now(server, &self.board)?;
         offer.run(&self.members, time).await;
         self.board.settled().await;
@@ -129,13 +142,23 @@ impl Crowd {
         offers: [Offer; 2],
         time: Duration,
     ) -> anyhow::Result<Phase> {
+        self.stay_alive().await;
         let phase = Begun::now(server, &self.board)?;
         tokio::join!(offers[0].run(&self.members, time), offers[1].run(&self.members, time));
         phase.end(server, &self.board)
     }
 
+    /// Before a phase, so that no ping falls into it.
+    async fn stay_alive(&self) {
+        if self.pinged.get().elapsed() >= Duration::from_millis(PING_INTERVAL_MS) {
+            self.ping();
+            tokio::time::sleep(PINGS_TAKE).await;
+        }
+    }
+
     /// Everybody shows that they live, between phases: a relay ends connections that say nothing for long.
     pub(crate) fn ping(&self) {
+        self.pinged.set(Instant::now());
         self.members.iter().filter(|member| member.is_open()).for_each(|member| member.ping());
     }
 

@@ -23,6 +23,8 @@ pub(crate) struct Tally {
     pub(crate) reordered: u64,
     /// Frames that could not be read.
     pub(crate) damaged: u64,
+    /// Requests that the server refused.
+    pub(crate) refused: u64,
     /// How often the relay said that it dropped a channel's entries: not a fault, the member pulls.
     pub(crate) lagged: u64,
 }
@@ -30,7 +32,7 @@ pub(crate) struct Tally {
 impl Tally {
     /// Whether the contract held.
     pub(crate) const fn is_clean(&self) -> bool {
-        self.lost == 0 && self.repeated == 0 && self.reordered == 0 && self.damaged == 0
+        self.lost + self.repeated + self.reordered + self.damaged + self.refused == 0
     }
 
     /// The faults of both.
@@ -41,6 +43,7 @@ impl Tally {
         self.repeated += other.repeated;
         self.reordered += other.reordered;
         self.damaged += other.damaged;
+        self.refused += other.refused;
         self.lagged += other.lagged;
     }
 }

@@ -4,12 +4,13 @@
 //! into a buffer that all members share, and keeps no more of its own than a frame that is cut.
 
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use mechat_protocol::limits::{FRAME_LEN_MAX, FRAME_PREFIX_LEN, PAGE_ENTRIES_MAX};
+use mechat_protocol::limits::{FRAME_LEN_MAX, FRAME_PREFIX_LEN, HISTORIES_IN_FLIGHT_MAX, PAGE_ENTRIES_MAX};
 use mechat_protocol::message::Message;
 use mechat_protocol::reply::HistoryPage;
 use mechat_protocol::request::{HistoryRange, Ping, ReadHistory};
@@ -61,6 +62,9 @@ pub(crate) struct Member {
     entries_seen: Cell<u64>,
     follows: RefCell<Vec<(ChannelId, Follower)>>,
     publisher: RefCell<Option<Publisher>>,
+    /// Reads that wait for one of `HISTORIES_IN_FLIGHT_MAX` to be answered; as many as channels at most.
+    to_read: RefCell<VecDeque<(ChannelId, Seq)>>,
+    reads_in_flight: Cell<usize>,
     /// What was read of a frame that is not complete.
     rest: RefCell<Vec<u8>>,
 }
@@ -78,6 +82,8 @@ impl Member {
             entries_seen: Cell::new(0),
             follows: RefCell::new(follows),
             publisher: RefCell::default(),
+            to_read: RefCell::default(),
+            reads_in_flight: Cell::new(0),
             rest: RefCell::default(),
         })
     }
@@ -89,6 +95,10 @@ impl Member {
         self.open.set(true);
         poll_fn(|context| self.poll(&mut stream, context)).await;
         self.open.set(false);
+        // What was to be said on this connection is not said on the next one.
+        self.out.borrow_mut().clear();
+        self.to_read.borrow_mut().clear();
+        self.reads_in_flight.set(0);
         self.shared.board.closed.set(self.shared.board.closed.get() + 1);
     }
 
@@ -177,8 +187,18 @@ impl Member {
     }
 
     fn read_after(&self, channel: ChannelId, seq: Seq) {
-        let range = HistoryRange::After { seq };
-        self.request(&ReadHistory { id: ANY_ID, channel, range, limit: FULL_PAGE }.into());
+        self.to_read.borrow_mut().push_back((channel, seq));
+        self.read_next();
+    }
+
+    fn read_next(&self) {
+        while self.reads_in_flight.get() < HISTORIES_IN_FLIGHT_MAX
+            && let Some((channel, seq)) = self.to_read.borrow_mut().pop_front()
+        {
+            self.reads_in_flight.set(self.reads_in_flight.get() + 1);
+            let range = HistoryRange::After { seq };
+            self.request(&ReadHistory { id: ANY_ID, channel, range, limit: FULL_PAGE }.into());
+        }
     }
 
     fn poll(&self, stream: &mut TlsStream<TcpStream>, context: &mut Context<'_>) -> Poll<()> {
@@ -319,13 +339,15 @@ impl Member {
             Message::Lagged(lagged) => self.lagged(lagged.channel, tally),
             Message::History(page) => {
                 board.page_bytes.set(board.page_bytes.get() + len as u64);
+                self.reads_in_flight.set(self.reads_in_flight.get().saturating_sub(1));
                 self.page(&page, now, tally);
+                self.read_next();
             }
             Message::Error(error) => {
                 if let (Some(id), Some(publisher)) = (error.id, self.publisher.borrow_mut().as_mut()) {
                     publisher.answered(id);
                 }
-                board.refused.set(board.refused.get() + 1);
+                tally.refused += 1;
             }
             Message::Entry(_) => tally.damaged += 1,
             _ => {}

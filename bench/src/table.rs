@@ -89,12 +89,13 @@ pub(crate) fn rounded(number: f64) -> String {
 /// `lost/repeated/reordered`, and what else is not as it should be.
 pub(crate) fn faults(tally: &Tally) -> String {
     let damaged = if tally.damaged > 0 { format!(" DAMAGED {}", tally.damaged) } else { String::new() };
+    let refused = if tally.refused > 0 { format!(" REFUSED {}", tally.refused) } else { String::new() };
     let lagged = if tally.lagged > 0 {
         format!(" (lagged {}, pulled {})", count(tally.lagged), count(tally.pulled))
     } else {
         String::new()
     };
-    format!("{}/{}/{}{damaged}{lagged}", tally.lost, tally.repeated, tally.reordered)
+    format!("{}/{}/{}{damaged}{refused}{lagged}", tally.lost, tally.repeated, tally.reordered)
 }
 
 /// The middle one; of an even number the lower. Nothing is the default.
@@ -124,7 +125,15 @@ mod tests {
         assert_eq!(count(1_234_567), "1,234,567");
         assert_eq!(millis(Duration::from_micros(1_234)), "1.23");
         assert_eq!((median([3, 1, 2]), median([1.5, 0.5]), median::<u8>([])), (2, 0.5, 0));
-        let bad = Tally { lost: 1, repeated: 2, reordered: 3, damaged: 4, lagged: 5, ..Tally::default() };
-        assert_eq!(faults(&bad), "1/2/3 DAMAGED 4 (lagged 5, pulled 0)");
+        let bad = Tally {
+            lost: 1,
+            repeated: 2,
+            reordered: 3,
+            damaged: 4,
+            refused: 6,
+            lagged: 5,
+            ..Tally::default()
+        };
+        assert_eq!(faults(&bad), "1/2/3 DAMAGED 4 REFUSED 6 (lagged 5, pulled 0)");
     }
 }

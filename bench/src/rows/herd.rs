@@ -33,6 +33,8 @@ const BACKOFF_FIRST_MS: f64 = 500.0;
 const BACKOFF_LAST_MS: f64 = 30_000.0;
 /// A connection that takes longer is given up, as a real client does.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+/// How often it is looked whether every connection of the old process has ended.
+const NOTICE_INTERVAL: Duration = Duration::from_millis(5);
 /// A herd that is not whole by then never will be.
 const HERD_LIMIT: Duration = Duration::from_mins(3);
 
@@ -98,11 +100,18 @@ async fn herd(setting: Setting) -> anyhow::Result<Run> {
     server.kill()?;
     let began = Instant::now();
     let server = Server::start(Kind::Sqlite, directory.path(), &population, setting.pinning, Some(address))?;
+    let everybody_noticed = async {
+        while crowd.board.closed.get() < CLIENTS {
+            tokio::time::sleep(NOTICE_INTERVAL).await;
+        }
+    };
+    tokio::time::timeout(HERD_LIMIT, everybody_noticed).await.context("some connections did not end")?;
     let attempts = Rc::new(Cell::new(0));
     let signed_in = come_back(&mut crowd, &way, &attempts, began).await?;
     ensure!(crowd.board.settled().await, "some members are not whole again");
     let (whole, back) = (began.elapsed(), server.usage()?);
     // Everybody is there and hears everything.
+    crowd.ping();
     crowd.flood(&server, setting.time / 4).await?;
     Ok(Run { signed_in, whole, attempts: attempts.get(), steady, back, tally: crowd.audit() })
 }

@@ -83,6 +83,7 @@ async fn burst(crowd: &Crowd) -> anyhow::Result<()> {
     for _ in 0..BURST {
         crowd.members[0].say();
         crowd.board.settled().await;
+        crowd.ping();
     }
     let long = Send {
         id: RequestId(8),
@@ -99,5 +100,11 @@ async fn burst(crowd: &Crowd) -> anyhow::Result<()> {
         tokio::task::yield_now().await;
     }
     crowd.board.settled().await;
+    let (mut tally, expected) = (crowd.board.tally.get(), (crowd.members.len() * BURST) as u64);
+    anyhow::ensure!(tally.refused == expected, "{} of {expected} were refused", tally.refused);
+    // Refused on purpose.
+    tally.refused = 0;
+    crowd.board.sent.set(crowd.board.sent.get() - expected);
+    crowd.board.tally.set(tally);
     Ok(())
 }
