@@ -1,5 +1,7 @@
 //! The program from outside: what it refuses, and that its servers are found by the tests beside it.
 
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
 use std::process::{Command, Output, Stdio};
 
 fn run(arguments: &[&str]) -> Output {
@@ -26,10 +28,15 @@ fn a_server_says_where_it_is_and_ends_with_its_input() {
         if kind == "relay" {
             arguments.push("--storage=memory");
         }
-        let output = run(&arguments);
-        let said = String::from_utf8_lossy(&output.stdout);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mechat-bench"));
+        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut server = command.spawn().expect("starts");
+        let mut said = String::new();
+        let mut output = BufReader::new(server.stdout.take().expect("its output"));
+        output.read_line(&mut said).expect("a line");
         let (address, _) = said.trim().split_once(' ').expect("an address and a fingerprint");
-        assert!(address.parse::<std::net::SocketAddr>().is_ok_and(|address| address.port() > 0), "{said}");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(address.parse::<SocketAddr>().is_ok_and(|address| address.port() > 0), "{said}");
+        drop(server.stdin.take());
+        assert!(server.wait().expect("ends").success(), "{kind}");
     }
 }
