@@ -66,23 +66,23 @@ pub(crate) async fn run(setting: Setting) -> anyhow::Result<bool> {
 
 /// One run of one case.
 pub(crate) async fn measure(kind: Kind, case: Case, setting: Setting) -> anyhow::Result<(Phase, Tally)> {
-    measure_with(kind, case, 0, setting).await
+    let population = Population::spread(case.members, case.channels);
+    measure_with(kind, &population, (case.publishers, case.window), setting).await
 }
 
-/// The same with a log of so many entries before it begins.
+/// The same with any population, and so many publishers with windows of so many.
 pub(crate) async fn measure_with(
     kind: Kind,
-    case: Case,
-    history: u64,
+    population: &Population,
+    (publishers, window): (usize, usize),
     setting: Setting,
 ) -> anyhow::Result<(Phase, Tally)> {
     let directory = tempfile::tempdir()?;
-    let population = Population { history, ..Population::spread(case.members, case.channels) };
-    let server = Server::start(kind, directory.path(), &population, setting.pinning, None)?;
+    let server = Server::start(kind, directory.path(), population, setting.pinning, None)?;
     let way = Way::to(server.address, server.fingerprint)?;
     let mut crowd = Crowd::new();
-    crowd.enter(&way, &population, 0..case.members, Entrance::default()).await?;
-    crowd.publish(case.publishers, TEXT_LEN, case.window)?;
+    crowd.enter(&way, population, 0..population.sessions, Entrance::default()).await?;
+    crowd.publish(publishers, TEXT_LEN, window)?;
     crowd.flood(&server, setting.time / WARM_UP).await?;
     let phase = crowd.flood(&server, setting.time).await?;
     Ok((phase, crowd.audit()))

@@ -1,5 +1,6 @@
 //! What grows with members, channels and history, and what must not.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
@@ -14,7 +15,7 @@ use crate::link::{Link, Way};
 use crate::people;
 use crate::population::Population;
 use crate::rows::Setting;
-use crate::rows::fanout::{self, Case};
+use crate::rows::fanout;
 use crate::server::{Kind, Server};
 use crate::table::{self, Table, median};
 
@@ -22,10 +23,10 @@ use crate::table::{self, Table, median};
 const MEMBERS: [u64; 3] = [10, 100, 1_000];
 const CHANNELS: [u64; 3] = [10, 100, 1_000];
 const HISTORY: [u64; 3] = [10_000, 100_000, 1_000_000];
-/// Members of the rows in which channels grow: each channel has at least one.
-const MEMBERS_OF_CHANNELS: u64 = 1_000;
-/// Members of the rows in which history grows.
-const MEMBERS_OF_HISTORY: u64 = 100;
+/// Members of the rows in which channels or history grow.
+const FIXED_MEMBERS: u64 = 100;
+/// Members of each channel while channels grow: a message goes to as many, and everybody is in ever more channels.
+const MEMBERS_EACH: u64 = 10;
 /// Publishers at once, whatever grows.
 const PUBLISHERS: usize = 8;
 const WINDOW: usize = 8;
@@ -46,14 +47,18 @@ pub(crate) async fn run(setting: Setting) -> anyhow::Result<bool> {
         "lost/repeated/reordered",
     ]);
     let mut clean = true;
-    let case = |members, channels| Case { members, channels, publishers: PUBLISHERS, window: WINDOW };
-    let members = MEMBERS.map(|members| ("members", members, case(members, 1), 0));
-    let channels = CHANNELS.map(|channels| ("channels", channels, case(MEMBERS_OF_CHANNELS, channels), 0));
-    let history = HISTORY.map(|entries| ("history", entries, case(MEMBERS_OF_HISTORY, 1), entries));
-    for (what, to, case, history) in members.into_iter().chain(channels).chain(history) {
+    let members = MEMBERS.map(|members| ("members", members, Population::spread(members, 1)));
+    let channels = CHANNELS.map(|channels| {
+        let per_account = channels * MEMBERS_EACH / FIXED_MEMBERS;
+        ("channels", channels, Population { per_account, ..Population::spread(FIXED_MEMBERS, channels) })
+    });
+    let history = HISTORY
+        .map(|history| ("history", history, Population { history, ..Population::spread(FIXED_MEMBERS, 1) }));
+    for (what, to, population) in members.into_iter().chain(channels).chain(history) {
         let (mut phases, mut tally) = (Vec::new(), Tally::default());
         for _ in 0..setting.runs {
-            let (phase, faults) = fanout::measure_with(Kind::Memory, case, history, setting).await?;
+            let load = (PUBLISHERS, WINDOW);
+            let (phase, faults) = fanout::measure_with(Kind::Memory, &population, load, setting).await?;
             phases.push(phase);
             tally.add(&faults);
         }
@@ -117,7 +122,7 @@ async fn read_log(setting: Setting, history: u64) -> anyhow::Result<Vec<String>>
     Ok(vec![
         table::count(history),
         format!("{:.1}", prepared.as_secs_f64()),
-        table::mebibytes(std::fs::metadata(directory.path().join("mechat.db"))?.len()),
+        table::mebibytes(database_len(directory.path())?),
         table::millis(median(starts)),
         table::millis(latest.p50),
         table::millis(latest.p99),
@@ -125,6 +130,16 @@ async fn read_log(setting: Setting, history: u64) -> anyhow::Result<Vec<String>>
         table::millis(middle.p99),
         table::mebibytes(server.usage()?.rss),
     ])
+}
+
+/// Bytes of the database and of what is still in its write-ahead log.
+fn database_len(directory: &Path) -> anyhow::Result<u64> {
+    let mut len = 0;
+    for file in ["mechat.db", "mechat.db-wal"] {
+        let path = directory.join(file);
+        len += if path.exists() { std::fs::metadata(path)?.len() } else { 0 };
+    }
+    Ok(len)
 }
 
 /// Reads many pages, each from the reply before; from `range` on towards the start.
