@@ -4,7 +4,8 @@
 //! stores a token only as its hash.
 //!
 //! Invariants: an unknown account takes the same steps as a known one; a token has one successor, derived from it, so that a
-//! retry after a lost reply gets the same.
+//! retry after a lost reply gets the same. What changes something goes through the one writer, among the messages, and is
+//! answered in the order in which it is committed: of a resume and a revocation the later one counts.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -26,7 +27,8 @@ use sha2::Sha256;
 use uuid::Uuid;
 
 use crate::storage::{
-    AccountCreated, NameState, NewAccount, NewToken, Rotation, Storage, StorageError, TokenHash,
+    AccountRow, NameState, NewAccount, NewToken, Rotation, Storage, StorageError, TokenChange, TokenHash,
+    Write, Written,
 };
 
 /// Bytes of a token.
@@ -87,6 +89,89 @@ pub struct Answered {
     pub pending: Option<PendingLogin>,
 }
 
+/// What a question leads to.
+#[derive(Debug)]
+pub enum Step {
+    /// A read and a computation of some 0.2 ms, on a task of its own: [`Credentials::compute`].
+    Compute(Compute),
+    /// A write. Its outcome and the second value give the answer: [`Finish::answer`].
+    Write(Box<Write>, Finish),
+    /// Known at once.
+    Answer(CredentialAnswer),
+    /// There is none.
+    Forgotten,
+}
+
+/// The first half of a sign-in by password, which changes nothing.
+#[derive(Debug)]
+pub enum Compute {
+    /// Is the name free, and what is the answer to this OPAQUE request?
+    Registration(AccountName, OpaqueBytes),
+    /// What is the answer to this OPAQUE request? With the TLS exporter, if it is part of the handshake.
+    Login(AccountName, OpaqueBytes, Option<[u8; BINDING_LEN]>),
+}
+
+/// What an answer needs besides the outcome of its write.
+#[derive(Debug)]
+pub enum Finish {
+    /// Of a registration.
+    Register,
+    /// Of a login: the first token of the session.
+    LogIn(Signed),
+    /// Of a resume: the next token, and until when it is good.
+    Resume(Token, UnixMillis),
+    /// Of a logout.
+    Revoke(SessionId),
+}
+
+/// Who is signed in once the write is committed.
+#[derive(Debug)]
+pub struct Signed {
+    account: AccountId,
+    session: SessionId,
+    token: Token,
+    token_expires: UnixMillis,
+}
+
+impl Finish {
+    /// The answer. Only this makes an [`Authenticated`], and only from what is committed.
+    pub fn answer(self, written: Written) -> CredentialAnswer {
+        match (self, written) {
+            (Self::Register, Written::Account(AccountRow { id, name, admin })) => {
+                CredentialAnswer::Registered(AccountRecord { id, name, admin })
+            }
+            (Self::Register, Written::NameRefused(state)) => {
+                refusal(state).unwrap_or(CredentialAnswer::Failed)
+            }
+            (Self::LogIn(Signed { account, session, token, token_expires }), Written::TokenInserted) => {
+                CredentialAnswer::Authenticated(Authenticated {
+                    account,
+                    session,
+                    token,
+                    token_expires,
+                    again: false,
+                })
+            }
+            (Self::Resume(token, expires), Written::Token(rotation)) => resumed(rotation, token, expires),
+            (Self::Revoke(session), Written::Revoked) => CredentialAnswer::Revoked(session),
+            (finish, written) => {
+                tracing::error!(?finish, ?written, "the storage answered another question");
+                CredentialAnswer::Failed
+            }
+        }
+    }
+}
+
+fn resumed(rotation: Rotation, token: Token, token_expires: UnixMillis) -> CredentialAnswer {
+    let (account, session, again) = match rotation {
+        Rotation::Rotated { account, session } => (account, session, false),
+        Rotation::Again { account, session } => (account, session, true),
+        Rotation::Replayed(session) => return CredentialAnswer::Replayed(session),
+        Rotation::Refused => return CredentialAnswer::InvalidToken,
+    };
+    CredentialAnswer::Authenticated(Authenticated { account, session, token, token_expires, again })
+}
+
 /// The keys and the storage behind them.
 pub struct Credentials {
     keys: ServerKeys,
@@ -115,32 +200,43 @@ impl Credentials {
         Ok(Self { keys, token_key, storage })
     }
 
-    /// Answers one question. `pending` is what the question before left, `exporter` the connection's TLS exporter.
-    pub async fn answer(
+    /// Takes one question as far as it goes without waiting: microseconds. `pending` is what the question before left,
+    /// `exporter` the connection's TLS exporter.
+    pub fn begin(
         &self,
         ask: CredentialAsk,
         pending: Option<PendingLogin>,
         exporter: [u8; BINDING_LEN],
-    ) -> Answered {
-        let answered = match ask {
+    ) -> Step {
+        match ask {
             CredentialAsk::RegisterStart { account, message } => {
-                self.register_start(&account, &message).await
+                Step::Compute(Compute::Registration(account, message))
             }
-            CredentialAsk::RegisterFinish { account, message, at } => {
-                self.register_finish(account, &message, at).await
-            }
+            CredentialAsk::RegisterFinish { account, message, at } => register_finish(account, &message, at),
             CredentialAsk::LoginStart { account, message, binding } => {
-                let binding = matches!(binding, Binding::TlsExporter).then_some(&exporter[..]);
-                return self.login_start(&account, &message, binding).await;
+                let binding = matches!(binding, Binding::TlsExporter).then_some(exporter);
+                Step::Compute(Compute::Login(account, message, binding))
             }
-            CredentialAsk::LoginFinish { message, at } => self.login_finish(pending, &message, at).await,
-            CredentialAsk::Resume { token, at } => self.resume(&token, at).await,
+            CredentialAsk::LoginFinish { message, at } => login_finish(pending, &message, at),
+            CredentialAsk::Resume { token, at } => self.resume(&token, at),
             CredentialAsk::Revoke { session } => {
-                self.storage.revoke_session(session).await.map(|()| CredentialAnswer::Revoked(session))
+                Step::Write(Box::new(Write::RevokeSession(session)), Finish::Revoke(session))
             }
-            CredentialAsk::Forget => unreachable!("the driver forgets without asking"),
-        };
-        Answered { answer: answered.unwrap_or_else(|error| failed(&error)), pending: None }
+            CredentialAsk::Forget => Step::Forgotten,
+        }
+    }
+
+    /// Takes a first half to its answer.
+    pub async fn compute(&self, compute: Compute) -> Answered {
+        match compute {
+            Compute::Registration(account, message) => {
+                let answer = self.register_start(&account, &message).await;
+                Answered { answer: answer.unwrap_or_else(|error| failed(&error)), pending: None }
+            }
+            Compute::Login(account, message, binding) => {
+                self.login_start(&account, &message, binding.as_ref().map(|bytes| &bytes[..])).await
+            }
+        }
     }
 
     async fn register_start(
@@ -154,24 +250,6 @@ impl Credentials {
         }
         let response = server_registration(&self.keys, message.as_bytes(), &key.folded);
         Ok(opaque_answer(response, CredentialAnswer::RegisterChallenge))
-    }
-
-    async fn register_finish(
-        &self,
-        name: AccountName,
-        message: &OpaqueBytes,
-        at: UnixMillis,
-    ) -> Result<CredentialAnswer, StorageError> {
-        let Ok(credential) = registration_record(message.as_bytes()) else {
-            return Ok(CredentialAnswer::Malformed);
-        };
-        let created = self.storage.create_account(NewAccount { name, credential, at }).await?;
-        Ok(match created {
-            AccountCreated::New(row) => {
-                CredentialAnswer::Registered(AccountRecord { id: row.id, name: row.name, admin: row.admin })
-            }
-            AccountCreated::Refused(state) => refusal(state).unwrap_or(CredentialAnswer::Failed),
-        })
     }
 
     async fn login_start(
@@ -201,40 +279,12 @@ impl Credentials {
         }
     }
 
-    async fn login_finish(
-        &self,
-        pending: Option<PendingLogin>,
-        message: &OpaqueBytes,
-        at: UnixMillis,
-    ) -> Result<CredentialAnswer, StorageError> {
-        let proven = pending.and_then(|pending| {
-            let finished = pending.login.finish(message.as_bytes());
-            pending.account.filter(|_| finished.is_ok())
-        });
-        let Some(account) = proven else { return Ok(CredentialAnswer::InvalidCredentials) };
-        let mut bytes = vec![0; TOKEN_LEN];
-        OsRng.fill_bytes(&mut bytes);
-        let session = SessionId(Uuid::new_v4());
-        let expires = UnixMillis(at.0 + TOKEN_LIFE_MS);
-        self.storage
-            .insert_token(NewToken { hash: TokenHash::of(&bytes), account, session, expires })
-            .await?;
-        Ok(authenticated(account, session, bytes, expires, false))
-    }
-
-    async fn resume(&self, token: &Token, at: UnixMillis) -> Result<CredentialAnswer, StorageError> {
+    fn resume(&self, token: &Token, at: UnixMillis) -> Step {
         let next = self.successor(token);
-        let expires = UnixMillis(at.0 + TOKEN_LIFE_MS);
-        let rotation = self
-            .storage
-            .rotate_token(TokenHash::of(token.as_bytes()), TokenHash::of(&next), at, expires)
-            .await?;
-        Ok(match rotation {
-            Rotation::Rotated { account, session } => authenticated(account, session, next, expires, false),
-            Rotation::Again { account, session } => authenticated(account, session, next, expires, true),
-            Rotation::Replayed(session) => CredentialAnswer::Replayed(session),
-            Rotation::Refused => CredentialAnswer::InvalidToken,
-        })
+        let next_expires = UnixMillis(at.0.saturating_add(TOKEN_LIFE_MS));
+        let (old, hash) = (TokenHash::of(token.as_bytes()), TokenHash::of(&next));
+        let change = TokenChange { old, next: hash, now: at, next_expires };
+        Step::Write(Box::new(Write::RotateToken(change)), Finish::Resume(own_token(next), next_expires))
     }
 
     /// HMAC-SHA-256 (RFC 2104) of the token: without the relay's key nobody can walk from one to the next.
@@ -247,15 +297,33 @@ impl Credentials {
     }
 }
 
-fn authenticated(
-    account: AccountId,
-    session: SessionId,
-    token: Vec<u8>,
-    token_expires: UnixMillis,
-    again: bool,
-) -> CredentialAnswer {
-    let token = Token::new(token).expect("a token of ours is within the limit");
-    CredentialAnswer::Authenticated(Authenticated { account, session, token, token_expires, again })
+fn register_finish(name: AccountName, message: &OpaqueBytes, at: UnixMillis) -> Step {
+    match registration_record(message.as_bytes()) {
+        Ok(credential) => {
+            let account = NewAccount { name, credential, at };
+            Step::Write(Box::new(Write::CreateAccount(account)), Finish::Register)
+        }
+        Err(_) => Step::Answer(CredentialAnswer::Malformed),
+    }
+}
+
+fn login_finish(pending: Option<PendingLogin>, message: &OpaqueBytes, at: UnixMillis) -> Step {
+    let proven = pending.and_then(|pending| {
+        let finished = pending.login.finish(message.as_bytes());
+        pending.account.filter(|_| finished.is_ok())
+    });
+    let Some(account) = proven else { return Step::Answer(CredentialAnswer::InvalidCredentials) };
+    let mut bytes = vec![0; TOKEN_LEN];
+    OsRng.fill_bytes(&mut bytes);
+    let session = SessionId(Uuid::new_v4());
+    let expires = UnixMillis(at.0.saturating_add(TOKEN_LIFE_MS));
+    let token = NewToken { hash: TokenHash::of(&bytes), account, session, expires };
+    let signed = Signed { account, session, token: own_token(bytes), token_expires: expires };
+    Step::Write(Box::new(Write::InsertToken(token)), Finish::LogIn(signed))
+}
+
+fn own_token(bytes: Vec<u8>) -> Token {
+    Token::new(bytes).expect("a token of ours is within the limit")
 }
 
 fn refusal(state: NameState) -> Option<CredentialAnswer> {

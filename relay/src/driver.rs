@@ -23,9 +23,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::admission::Admitted;
 use crate::connection::{FromConnection, ToDriver};
-use crate::credentials::{Answered, Credentials, PendingLogin};
+use crate::credentials::{Credentials, Finish};
 use crate::fanout::{Fanout, PresenceLog};
-use crate::storage::{Storage, StorageError, StorageWriter, WriteDone};
+use crate::sign_ins::SignIns;
+use crate::storage::{Storage, StorageError, StorageWriter, Write, Written};
 use crate::translate;
 
 /// Inputs and outcomes that are handled before what they lead to goes out: the more, the fewer writes; the fewer, the sooner.
@@ -33,17 +34,18 @@ const TURN_MAX: usize = 128;
 /// How long a relay that stops waits for what is not yet committed.
 const DRAIN_LIMIT: Duration = Duration::from_secs(3);
 
-/// Answers on their way back. As many as there are questions, and those are bounded by requests in flight.
-enum Answer {
-    Credential(ConnId, RequestId, Answered),
-    Read(Ticket, Result<StoreAnswer, Failure>),
+/// A page on its way back. As many as there are questions, and those are bounded by requests in flight.
+struct PageRead(Ticket, Result<StoreAnswer, Failure>);
+
+/// Who a write is for: its outcome finds the way back by it.
+enum WriteTag {
+    Hub(Ticket),
+    Credential(ConnId, RequestId, Finish),
 }
 
 /// What the driver keeps of a connection besides its queue.
 struct Peer {
     address: SocketAddr,
-    exporter: [u8; 32],
-    login: Option<PendingLogin>,
     /// Its place among those that are not signed in; given back when it signs in.
     admitted: Option<Admitted>,
 }
@@ -53,12 +55,13 @@ pub struct Driver {
     hub: Hub,
     fanout: Fanout,
     storage: Arc<dyn Storage>,
-    writer: StorageWriter<Ticket>,
-    credentials: Arc<Credentials>,
+    writer: StorageWriter<WriteTag>,
+    /// What one turn wants written; submitted together at its end.
+    writes: Vec<(WriteTag, Write)>,
+    sign_ins: SignIns,
     peers: HashMap<ConnId, Peer>,
-    answers: mpsc::UnboundedSender<Answer>,
-    answered: mpsc::UnboundedReceiver<Answer>,
-    written: mpsc::UnboundedReceiver<WriteDone<Ticket>>,
+    pages: mpsc::UnboundedSender<PageRead>,
+    pages_read: mpsc::UnboundedReceiver<PageRead>,
     inputs: mpsc::UnboundedReceiver<FromConnection>,
     /// For the monotonic time.
     started: Instant,
@@ -73,20 +76,19 @@ impl Driver {
                   a bounded queue here could wait for the driver while the driver waits for the storage"
     )]
     pub fn new(hub: Hub, storage: Arc<dyn Storage>, credentials: Arc<Credentials>) -> (Self, ToDriver) {
-        let (answers, answered) = mpsc::unbounded_channel();
-        let (done, written) = mpsc::unbounded_channel();
+        let (pages, pages_read) = mpsc::unbounded_channel();
         let (to_driver, inputs) = mpsc::unbounded_channel();
-        let writer = StorageWriter::start(Arc::clone(&storage), done);
+        let writer = StorageWriter::start(Arc::clone(&storage));
         let driver = Self {
             hub,
             fanout: Fanout::default(),
             storage,
             writer,
-            credentials,
+            writes: Vec::new(),
+            sign_ins: SignIns::new(credentials),
             peers: HashMap::new(),
-            answers,
-            answered,
-            written,
+            pages,
+            pages_read,
             inputs,
             started: Instant::now(),
             effects: Vec::new(),
@@ -114,31 +116,34 @@ impl Driver {
 
     async fn serve(&mut self, stop: CancellationToken) -> Result<(), StorageError> {
         let mut stopping: Option<Instant> = None;
-        let (mut inputs, mut written) = (Vec::new(), Vec::new());
+        let mut inputs = Vec::new();
         loop {
             let deadline = self.hub.next_deadline().map(|ms| self.started + Duration::from_millis(ms));
             let wake = [deadline, stopping].into_iter().flatten().min();
             tokio::select! {
-                1.. = self.written.recv_many(&mut written, TURN_MAX) => {
-                    for done in written.drain(..) {
-                        self.write_done(done).await?;
-                    }
-                }
-                1.. = self.inputs.recv_many(&mut inputs, TURN_MAX) => {
+                committed = self.writer.committed() => self.committed(committed?),
+                // While there is too much to write nothing more is taken on: the connections wait, and TCP makes the peers wait.
+                1.. = self.inputs.recv_many(&mut inputs, TURN_MAX), if self.writer.has_room() => {
                     for input in inputs.drain(..) {
-                        self.heard(input).await;
+                        self.heard(input);
                     }
                 }
-                Some(answer) = self.answered.recv() => self.answer(answer).await,
-                () = sleep_until(wake) => self.feed(Input::Tick).await,
+                (conn, id, answer) = self.sign_ins.answered() => {
+                    self.feed(Input::Credential { conn, id, answer });
+                }
+                Some(PageRead(ticket, answer)) = self.pages_read.recv() => {
+                    self.feed(Input::Stored { ticket, answer });
+                }
+                () = sleep_until(wake) => self.feed(Input::Tick),
                 () = stop.cancelled(), if stopping.is_none() => {
                     stopping = Some(Instant::now() + DRAIN_LIMIT);
                     let seed = OsRng.next_u64();
-                    self.feed(Input::ShutDown { seed }).await;
+                    self.feed(Input::ShutDown { seed });
                 }
             }
-            if stopping.is_some_and(|limit| self.hub.unanswered() == 0 || Instant::now() >= limit) {
-                self.feed(Input::Drained).await;
+            self.writer.submit(&mut self.writes);
+            if stopping.is_some_and(|limit| self.is_drained() || Instant::now() >= limit) {
+                self.feed(Input::Drained);
                 self.fanout.publish_all();
                 return Ok(());
             }
@@ -146,6 +151,11 @@ impl Driver {
             // Lets the connections write before they are given more: who reads is never behind because others wrote first.
             tokio::task::yield_now().await;
         }
+    }
+
+    /// Whether everything that was asked is answered.
+    fn is_drained(&self) -> bool {
+        self.hub.unanswered() == 0 && self.writer.outstanding() == 0 && self.sign_ins.unanswered() == 0
     }
 
     fn now(&self) -> Now {
@@ -156,23 +166,24 @@ impl Driver {
         }
     }
 
-    async fn feed(&mut self, input: Input) {
+    fn feed(&mut self, input: Input) {
         let now = self.now();
         let mut effects = std::mem::take(&mut self.effects);
         self.hub.handle(now, input, &mut effects);
         for effect in effects.drain(..) {
-            self.perform(effect).await;
+            self.perform(effect);
         }
         self.effects = effects;
     }
 
-    async fn heard(&mut self, input: FromConnection) {
+    fn heard(&mut self, input: FromConnection) {
         match input {
             FromConnection::Opened { conn, peer, outbound, exporter, admitted } => {
                 self.fanout.add(conn, outbound);
                 let admitted = Some(admitted);
-                self.peers.insert(conn, Peer { address: peer, exporter, login: None, admitted });
-                self.feed(Input::Opened { conn, address: peer.to_string() }).await;
+                self.peers.insert(conn, Peer { address: peer, admitted });
+                self.sign_ins.opened(conn, exporter);
+                self.feed(Input::Opened { conn, address: peer.to_string() });
             }
             FromConnection::Frames(conn, frames) => {
                 for incoming in frames {
@@ -180,15 +191,16 @@ impl Driver {
                         Incoming::Message(message) => Input::Message { conn, message },
                         Incoming::Refused(refusal) => Input::Refused { conn, refusal },
                     };
-                    self.feed(input).await;
+                    self.feed(input);
                 }
                 self.fanout.handled(conn);
             }
             FromConnection::Broken(conn, error) => self.broken(conn, &error),
             FromConnection::Closed(conn) => {
-                self.feed(Input::Closed { conn }).await;
+                self.feed(Input::Closed { conn });
                 self.fanout.remove(conn);
                 self.peers.remove(&conn);
+                self.sign_ins.closed(conn);
             }
         }
     }
@@ -197,30 +209,20 @@ impl Driver {
         self.fanout.close(conn, &Close::new(CloseCode::FrameTooLong, error.to_string()));
     }
 
-    async fn write_done(&mut self, done: WriteDone<Ticket>) -> Result<(), StorageError> {
-        match done {
-            WriteDone::Written(ticket, written) => {
-                let answer = translate::written(written);
-                self.feed(Input::Stored { ticket, answer }).await;
-                Ok(())
-            }
-            WriteDone::Failed(error) => Err(error),
-        }
-    }
-
-    async fn answer(&mut self, answer: Answer) {
-        match answer {
-            Answer::Credential(conn, id, Answered { answer, pending }) => {
-                if let Some(peer) = self.peers.get_mut(&conn) {
-                    peer.login = pending;
+    /// Feeds the outcomes of a transaction in its order.
+    fn committed(&mut self, outcomes: Vec<(WriteTag, Written)>) {
+        for (tag, written) in outcomes {
+            let input = match tag {
+                WriteTag::Hub(ticket) => Input::Stored { ticket, answer: translate::written(written) },
+                WriteTag::Credential(conn, id, finish) => {
+                    Input::Credential { conn, id, answer: finish.answer(written) }
                 }
-                self.feed(Input::Credential { conn, id, answer }).await;
-            }
-            Answer::Read(ticket, answer) => self.feed(Input::Stored { ticket, answer }).await,
+            };
+            self.feed(input);
         }
     }
 
-    async fn perform(&mut self, effect: Effect) {
+    fn perform(&mut self, effect: Effect) {
         match effect {
             Effect::Send { conn, message } => {
                 self.log_sign_in(conn, &message);
@@ -234,7 +236,7 @@ impl Driver {
             Effect::SignedIn { conn, signed_in } => self.signed_in(conn, signed_in),
             Effect::Close { conn, close } => self.close(conn, &close),
             Effect::Credential { conn, id, ask } => self.ask_credentials(conn, id, ask),
-            Effect::Store { ticket, op } => self.ask_storage(ticket, op).await,
+            Effect::Store { ticket, op } => self.ask_storage(ticket, op),
         }
     }
 
@@ -272,33 +274,27 @@ impl Driver {
     }
 
     fn ask_credentials(&mut self, conn: ConnId, id: RequestId, ask: CredentialAsk) {
-        let Some(peer) = self.peers.get_mut(&conn) else { return };
-        let login = peer.login.take();
-        if matches!(ask, CredentialAsk::Forget) {
-            return;
+        if let Some((write, finish)) = self.sign_ins.ask(conn, id, ask) {
+            self.writes.push((WriteTag::Credential(conn, id, finish), *write));
         }
-        let (exporter, answers) = (peer.exporter, self.answers.clone());
-        let credentials = Arc::clone(&self.credentials);
-        tokio::spawn(async move {
-            let answered = credentials.answer(ask, login, exporter).await;
-            let _ = answers.send(Answer::Credential(conn, id, answered)); // The relay may have stopped.
-        });
     }
 
-    async fn ask_storage(&mut self, ticket: Ticket, op: StoreOp) {
+    fn ask_storage(&mut self, ticket: Ticket, op: StoreOp) {
         match op {
-            StoreOp::CreateChannel(channel) => self.writer.submit(ticket, translate::create(channel)).await,
-            StoreOp::Append(draft) => self.writer.submit(ticket, translate::append(draft)).await,
+            StoreOp::CreateChannel(channel) => {
+                self.writes.push((WriteTag::Hub(ticket), translate::create(channel)));
+            }
+            StoreOp::Append(draft) => self.writes.push((WriteTag::Hub(ticket), translate::append(draft))),
             StoreOp::ReadHistory { channel, range, limit } => {
                 if let Some(read) = self.fanout.recent(channel, range, limit) {
-                    let read = Answer::Read(ticket, Ok(StoreAnswer::HistoryRead(read)));
-                    let _ = self.answers.send(read); // It comes back here.
+                    let read = PageRead(ticket, Ok(StoreAnswer::HistoryRead(read)));
+                    let _ = self.pages.send(read); // It comes back here.
                     return;
                 }
-                let (storage, answers) = (Arc::clone(&self.storage), self.answers.clone());
+                let (storage, pages) = (Arc::clone(&self.storage), self.pages.clone());
                 tokio::spawn(async move {
                     let read = storage.read_log(channel, range, limit).await;
-                    let _ = answers.send(Answer::Read(ticket, translate::read(read))); // The relay may have stopped.
+                    let _ = pages.send(PageRead(ticket, translate::read(read))); // The relay may have stopped.
                 });
             }
         }

@@ -15,6 +15,7 @@ pub mod driver;
 pub mod fanout;
 mod listener;
 mod relay;
+mod sign_ins;
 pub mod storage;
 mod translate;
 pub mod transport;

@@ -47,6 +47,12 @@ pub(crate) fn written(written: Written) -> Result<StoreAnswer, Failure> {
         Written::Unchanged => Ok(StoreAnswer::Appended(AppendOutcome::Unchanged)),
         // The hub knows the channels, and makes none without a host.
         Written::NoSuchChannel | Written::Channel(_, None) => Err(Failure),
+        // Outcomes of what the hub never asks to write.
+        Written::Account(_)
+        | Written::NameRefused(_)
+        | Written::TokenInserted
+        | Written::Token(_)
+        | Written::Revoked => Err(Failure),
     }
 }
 

@@ -23,7 +23,7 @@ mod writer;
 
 pub use memory::MemoryStorage;
 pub use sqlite::SqliteStorage;
-pub use writer::{StorageWriter, WriteDone};
+pub use writer::{Committed, StorageWriter};
 
 /// The storage failed. What was asked is not known to have happened.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -53,7 +53,7 @@ pub struct AccountRow {
 }
 
 /// An account to be made.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct NewAccount {
     /// Its name.
     pub name: AccountName,
@@ -63,13 +63,10 @@ pub struct NewAccount {
     pub at: UnixMillis,
 }
 
-/// What became of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AccountCreated {
-    /// It exists. The first one of a storage is an admin.
-    New(AccountRow),
-    /// The name is not free.
-    Refused(NameState),
+impl fmt::Debug for NewAccount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewAccount").field("name", &self.name).field("at", &self.at).finish_non_exhaustive()
+    }
 }
 
 /// Whether a name can be registered.
@@ -151,6 +148,14 @@ pub enum Write {
         /// What. `Joined` and `Left` change the membership too; a message needs one, unless its nonce is known.
         body: Body,
     },
+    /// Makes an account, unless its folded name is taken or its skeleton is somebody else's.
+    CreateAccount(NewAccount),
+    /// Keeps the first token of a session.
+    InsertToken(NewToken),
+    /// Replaces a token by its successor, if it is good.
+    RotateToken(TokenChange),
+    /// Makes every token of a session worthless.
+    RevokeSession(SessionId),
 }
 
 /// What became of a write.
@@ -170,6 +175,16 @@ pub enum Written {
     NotAMember,
     /// There is no such channel.
     NoSuchChannel,
+    /// The account exists. The first one of a storage is an admin.
+    Account(AccountRow),
+    /// The account's name is not free.
+    NameRefused(NameState),
+    /// The token is good from now on.
+    TokenInserted,
+    /// What became of a rotation.
+    Token(Rotation),
+    /// The session has no good token, whether it had one before or not.
+    Revoked,
 }
 
 /// A part of a log, ascending and contiguous.
@@ -211,6 +226,20 @@ pub struct NewToken {
     pub expires: UnixMillis,
 }
 
+/// A token that is to be replaced. A second time with the same pair is told as such as long as `next` is unused;
+/// after that `old` revokes its whole session.
+#[derive(Debug, Clone, Copy)]
+pub struct TokenChange {
+    /// What was shown.
+    pub old: TokenHash,
+    /// What is good from then on.
+    pub next: TokenHash,
+    /// The moment at which `old` must be good.
+    pub now: UnixMillis,
+    /// Until when `next` is.
+    pub next_expires: UnixMillis,
+}
+
 /// What became of a rotation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rotation {
@@ -248,17 +277,15 @@ pub trait Storage: Send + Sync + 'static {
     /// Everything but logs and credentials.
     async fn load(&self) -> Result<Contents, StorageError>;
 
-    /// Whether a name can be registered. Only [`Storage::create_account`] decides for good.
+    /// Whether a name can be registered. Only [`Write::CreateAccount`] decides for good.
     async fn name_state(&self, name: &NameKey) -> Result<NameState, StorageError>;
-
-    /// Makes an account, unless its folded name is taken or its skeleton is somebody else's.
-    async fn create_account(&self, account: NewAccount) -> Result<AccountCreated, StorageError>;
 
     /// What a login as the folded name is checked against.
     async fn credential(&self, folded: &str) -> Result<Option<Credential>, StorageError>;
 
-    /// Writes a batch in its order, all or nothing, durable as promised when it returns.
-    /// One outcome for each write. Seq is contiguous: what is not a new entry consumes none.
+    /// Writes a batch in its order, all or nothing, durable as promised when it returns. It is the only method that
+    /// changes anything. One outcome for each write. Seq is contiguous: what is not a new entry consumes none.
+    /// After an error nothing more is committed: what is on disk is known only to a storage that is opened anew.
     async fn commit(&self, batch: Vec<Write>) -> Result<Vec<Written>, StorageError>;
 
     /// Reads a part of a log: at most `limit` entries and about `PAGE_LEN_MAX` bytes, at least one if there is one.
@@ -269,22 +296,6 @@ pub trait Storage: Send + Sync + 'static {
         range: HistoryRange,
         limit: usize,
     ) -> Result<LogPart, StorageError>;
-
-    /// Keeps the first token of a session.
-    async fn insert_token(&self, token: NewToken) -> Result<(), StorageError>;
-
-    /// Replaces `old` by `next` if `old` is good at `now`. A second time with the same pair is told as such as long as
-    /// `next` is unused; after that `old` revokes its whole session.
-    async fn rotate_token(
-        &self,
-        old: TokenHash,
-        next: TokenHash,
-        now: UnixMillis,
-        next_expires: UnixMillis,
-    ) -> Result<Rotation, StorageError>;
-
-    /// Makes every token of a session worthless.
-    async fn revoke_session(&self, session: SessionId) -> Result<(), StorageError>;
 
     /// Flushes and closes. Nothing is asked after it.
     async fn close(&self) -> Result<(), StorageError>;

@@ -4,18 +4,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
-use mechat_client::{Event, Link, OutboxState};
+use mechat_client::{Command, Event, Link, OutboxState};
 use mechat_protocol::name::NameKey;
 use mechat_protocol::reply::Durability;
 use mechat_protocol::request::HistoryRange;
-use mechat_protocol::{ChannelId, CloseCode, RelayAddress, SessionId, UnixMillis};
+use mechat_protocol::{AccountName, ChannelId, CloseCode, RelayAddress};
 use mechat_relay::storage::{
-    AccountCreated, Contents, Credential, LogPart, MemoryStorage, NameState, NewAccount, NewToken, Rotation,
-    Storage, StorageError, TokenHash, Write, Written,
+    Contents, Credential, LogPart, MemoryStorage, NameState, Storage, StorageError, Write, Written,
 };
 use mechat_relay::{Config, Relay};
+use tempfile::TempDir;
 
-use crate::harness::Person;
+use crate::harness::{Person, password};
 
 /// Works until it is told to fail; then a batch reaches the log, and the commit fails all the same, as after a bad fsync.
 #[derive(Default)]
@@ -42,10 +42,6 @@ impl Storage for Failing {
         self.inner.name_state(name).await
     }
 
-    async fn create_account(&self, account: NewAccount) -> Result<AccountCreated, StorageError> {
-        self.inner.create_account(account).await
-    }
-
     async fn credential(&self, folded: &str) -> Result<Option<Credential>, StorageError> {
         self.inner.credential(folded).await
     }
@@ -67,31 +63,13 @@ impl Storage for Failing {
         self.inner.read_log(channel, range, limit).await
     }
 
-    async fn insert_token(&self, token: NewToken) -> Result<(), StorageError> {
-        self.inner.insert_token(token).await
-    }
-
-    async fn rotate_token(
-        &self,
-        old: TokenHash,
-        next: TokenHash,
-        now: UnixMillis,
-        next_expires: UnixMillis,
-    ) -> Result<Rotation, StorageError> {
-        self.inner.rotate_token(old, next, now, next_expires).await
-    }
-
-    async fn revoke_session(&self, session: SessionId) -> Result<(), StorageError> {
-        self.inner.revoke_session(session).await
-    }
-
     async fn close(&self) -> Result<(), StorageError> {
         self.inner.close().await
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_failed_commit_is_never_acknowledged_and_ends_the_relay() {
+/// A relay on a storage that can be told to fail, and somebody registered there.
+async fn stage() -> (TempDir, Arc<Failing>, Relay, Person) {
     let directory = tempfile::tempdir().expect("a directory");
     let mut config = Config::in_directory(directory.path().join("relay"));
     config.listen = "127.0.0.1:0".parse().expect("an address");
@@ -100,6 +78,17 @@ async fn a_failed_commit_is_never_acknowledged_and_ends_the_relay() {
     let address = RelayAddress::new("127.0.0.1", relay.local_addr().port()).expect("an address");
     let mut ann = Person::visit(address, relay.fingerprint(), &directory.path().join("pins")).await;
     ann.register("ann").await;
+    (directory, storage, relay, ann)
+}
+
+async fn ends_for_its_storage(relay: Relay) {
+    let error = format!("{:#}", relay.wait().await.expect_err("it ends with an error"));
+    assert!(error.contains("no space left on device") && error.contains("start the relay again"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failed_commit_is_never_acknowledged_and_ends_the_relay() {
+    let (_directory, storage, relay, mut ann) = stage().await;
     let lobby = ann.join("lobby").await;
     storage.fails.store(true, Ordering::SeqCst);
     ann.say(&lobby, "is it kept?").await;
@@ -114,6 +103,25 @@ async fn a_failed_commit_is_never_acknowledged_and_ends_the_relay() {
         _ => None,
     });
     assert_eq!(close.await.map(|close| close.code), Some(CloseCode::Internal));
-    let error = format!("{:#}", relay.wait().await.expect_err("it ends with an error"));
-    assert!(error.contains("no space left on device") && error.contains("start the relay again"), "{error}");
+    ends_for_its_storage(relay).await;
+}
+
+/// It used to be answered `internal`, and the relay went on with a storage that had failed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failed_write_of_the_credentials_ends_the_relay_too() {
+    let (directory, storage, relay, mut ann) = stage().await;
+    let address = RelayAddress::new("127.0.0.1", relay.local_addr().port()).expect("an address");
+    let mut bob = Person::visit(address, relay.fingerprint(), &directory.path().join("pins-of-bob")).await;
+    storage.fails.store(true, Ordering::SeqCst);
+    let account = AccountName::new("bob").expect("a name");
+    bob.client.send(Command::Register { account, password: password() }).await;
+    for person in [&mut ann, &mut bob] {
+        let close = person.until(|event| match event {
+            Event::SignedIn(_) => panic!("signed in without a commit"),
+            Event::Link(Link::Down { close, .. }) => Some(close),
+            _ => None,
+        });
+        assert_eq!(close.await.map(|close| close.code), Some(CloseCode::Internal));
+    }
+    ends_for_its_storage(relay).await;
 }

@@ -2,9 +2,9 @@
 
 use mechat_protocol::request::HistoryRange;
 use mechat_protocol::{AccountName, ChannelId};
-use mechat_relay::storage::{AccountCreated, Contents, NameState, Storage};
+use mechat_relay::storage::{Contents, NameState, Storage, Written};
 
-use crate::setting::{contents, name, new_account, person};
+use crate::setting::{contents, name, person, register};
 
 async fn state(storage: &dyn Storage, name: &AccountName) -> NameState {
     storage.name_state(&name.key()).await.expect("storage works")
@@ -31,8 +31,8 @@ pub(crate) async fn a_name_is_taken_in_any_case(storage: &dyn Storage) {
     person(storage, "ann").await;
     for taken in ["полина", "ПОЛИНА", "Полина", "Ann", "aNN"] {
         assert_eq!(state(storage, &name(taken)).await, NameState::Taken, "{taken}");
-        let created = storage.create_account(new_account(taken)).await.expect("storage works");
-        assert_eq!(created, AccountCreated::Refused(NameState::Taken), "{taken}");
+        let created = register(storage, taken).await;
+        assert_eq!(created, Written::NameRefused(NameState::Taken), "{taken}");
     }
     assert_eq!(contents(storage).await.accounts.len(), 2, "who is refused leaves nothing");
     let kept = storage.credential("ann").await.expect("storage works").expect("found");
@@ -44,8 +44,8 @@ pub(crate) async fn a_name_that_looks_like_another_is_refused(storage: &dyn Stor
     // Begins with U+0430, which looks like `a`.
     for similar in ["\u{430}lice", "\u{410}lice"] {
         assert_eq!(state(storage, &name(similar)).await, NameState::TooSimilar, "{similar}");
-        let created = storage.create_account(new_account(similar)).await.expect("storage works");
-        assert_eq!(created, AccountCreated::Refused(NameState::TooSimilar), "{similar}");
+        let created = register(storage, similar).await;
+        assert_eq!(created, Written::NameRefused(NameState::TooSimilar), "{similar}");
     }
     assert_eq!(state(storage, &name("alicia")).await, NameState::Free);
     assert_eq!(contents(storage).await.accounts.len(), 1);

@@ -7,12 +7,14 @@ use mechat_protocol::reply::Durability;
 use mechat_protocol::request::HistoryRange;
 use mechat_protocol::{AccountId, SessionId, UnixMillis};
 use mechat_relay::storage::{
-    Contents, LogPart, MemoryStorage, NewToken, Rotation, SqliteStorage, Storage, TokenHash, Written,
+    Contents, LogPart, MemoryStorage, NewToken, Rotation, SqliteStorage, Storage, TokenChange, TokenHash,
+    Written,
 };
 use uuid::Uuid;
 
 use crate::setting::{
-    AT, Person, all, append, channel_of, contents, join, make, name, new_seq, one, person, say, sqlite, text,
+    AT, Person, all, append, channel_of, contents, insert_token, join, make, name, new_seq, one, person,
+    rotate_token, say, sqlite, text,
 };
 
 const SESSION: SessionId = SessionId(Uuid::from_u128(7));
@@ -33,7 +35,7 @@ async fn fill(storage: &dyn Storage) -> Seen {
     all(storage, vec![say(den.id, &ann, 1), append(den.id, &ann, Some(2), text("世界"))]).await;
     let expires = UnixMillis(AT.0 + 1_000);
     let token = NewToken { hash: TokenHash::of(b"first"), account: ann.id, session: SESSION, expires };
-    storage.insert_token(token).await.expect("storage works");
+    insert_token(storage, token).await;
     rotate(storage, b"first", b"second").await;
     see(storage).await
 }
@@ -47,8 +49,9 @@ async fn see(storage: &dyn Storage) -> Seen {
 }
 
 async fn rotate(storage: &dyn Storage, old: &[u8], next: &[u8]) -> Rotation {
-    let expires = UnixMillis(AT.0 + 2_000);
-    storage.rotate_token(TokenHash::of(old), TokenHash::of(next), AT, expires).await.expect("storage works")
+    let next_expires = UnixMillis(AT.0 + 2_000);
+    let change = TokenChange { old: TokenHash::of(old), next: TokenHash::of(next), now: AT, next_expires };
+    rotate_token(storage, change).await
 }
 
 /// A storage that was opened again has everything, and goes on where it stopped.
@@ -93,7 +96,7 @@ async fn everything_that_was_committed_survives_a_kill() {
 
 #[tokio::test]
 async fn a_batch_that_fails_leaves_nothing() {
-    let (_directory, storage) = sqlite();
+    let (directory, storage) = sqlite();
     let (ann, bob) = (person(&storage, "ann").await, person(&storage, "bob").await);
     let lobby = channel_of(&storage, "lobby", &[&ann]).await;
     one(&storage, say(lobby, &ann, 1)).await;
@@ -108,6 +111,12 @@ async fn a_batch_that_fails_leaves_nothing() {
         say(lobby, &ann, 4),
     ];
     storage.commit(batch).await.expect_err("nobody joins nothing");
+    assert_eq!(contents(&storage).await, before);
+    let error =
+        storage.commit(vec![say(lobby, &ann, 2)]).await.expect_err("nothing is committed after a failure");
+    assert!(error.to_string().contains("opened anew"), "{error}");
+    drop(storage);
+    let storage = SqliteStorage::open(&directory.path().join("mechat.db")).expect("opens again");
     assert_eq!(contents(&storage).await, before);
     let log = storage.read_log(lobby, HistoryRange::Latest, 100).await.expect("storage works");
     assert_eq!(log.entries.len(), 2);

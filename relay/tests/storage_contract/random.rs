@@ -5,13 +5,16 @@
 
 use mechat_protocol::request::HistoryRange;
 use mechat_protocol::{AccountId, Body, ChannelId, Seq, SessionId, UnixMillis};
-use mechat_relay::storage::{AccountCreated, MemoryStorage, NewToken, Storage, TokenHash, Write, Written};
+use mechat_relay::storage::{MemoryStorage, NewToken, Storage, TokenChange, TokenHash, Write, Written};
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom as _;
 use rand::{Rng as _, SeedableRng as _};
 use uuid::Uuid;
 
-use crate::setting::{AT, Person, append, contents, make, name, new_account, sqlite, text};
+use crate::setting::{
+    AT, Person, append, contents, insert_token, make, name, register, revoke_session, rotate_token, sqlite,
+    text,
+};
 
 const RUNS: usize = 12;
 const OPERATIONS: usize = 250;
@@ -101,9 +104,8 @@ impl Run<'_> {
         let text = NAMES.choose(&mut self.random).expect("there are names");
         let key = name(text).key();
         agreed!(self, |storage| storage.name_state(&key).await.expect("storage works"));
-        let created =
-            agreed!(self, |storage| storage.create_account(new_account(text)).await.expect("storage works"));
-        if let AccountCreated::New(row) = created {
+        let created = agreed!(self, |storage| register(storage, text).await);
+        if let Written::Account(row) = created {
             self.people.push(Person { id: row.id, name: row.name });
         }
         agreed!(self, |storage| {
@@ -174,7 +176,7 @@ impl Run<'_> {
             session: SessionId(Uuid::from_u128(self.sessions)),
             expires: UnixMillis(self.now_ms + LIFE_MS),
         };
-        agreed!(self, |storage| storage.insert_token(new).await.expect("storage works"));
+        agreed!(self, |storage| insert_token(storage, new).await);
         self.tokens.push(token);
     }
 
@@ -184,7 +186,8 @@ impl Run<'_> {
         let next = [&old[..], b"+"].concat();
         let (now, expires) = (UnixMillis(self.now_ms), UnixMillis(self.now_ms + LIFE_MS));
         let (old, hash) = (TokenHash::of(&old), TokenHash::of(&next));
-        agreed!(self, |storage| storage.rotate_token(old, hash, now, expires).await.expect("storage works"));
+        let change = TokenChange { old, next: hash, now, next_expires: expires };
+        agreed!(self, |storage| rotate_token(storage, change).await);
         if !self.tokens.contains(&next) {
             self.tokens.push(next);
         }
@@ -192,7 +195,7 @@ impl Run<'_> {
 
     async fn revoke(&mut self) {
         let session = SessionId(Uuid::from_u128(self.random.gen_range(0..=self.sessions)));
-        agreed!(self, |storage| storage.revoke_session(session).await.expect("storage works"));
+        agreed!(self, |storage| revoke_session(storage, session).await);
     }
 }
 

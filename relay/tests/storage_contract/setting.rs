@@ -2,10 +2,10 @@
 
 use mechat_protocol::request::ChannelKind;
 use mechat_protocol::{
-    AccountId, AccountName, Body, ChannelId, ChannelName, Content, Entry, Nonce, Seq, UnixMillis,
+    AccountId, AccountName, Body, ChannelId, ChannelName, Content, Entry, Nonce, Seq, SessionId, UnixMillis,
 };
 use mechat_relay::storage::{
-    AccountCreated, ChannelRow, Contents, NewAccount, SqliteStorage, Storage, Write, Written,
+    ChannelRow, Contents, NewAccount, NewToken, Rotation, SqliteStorage, Storage, TokenChange, Write, Written,
 };
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -41,10 +41,33 @@ pub(crate) fn new_account(text: &str) -> NewAccount {
 
 /// Makes an account whose name is free.
 pub(crate) async fn person(storage: &dyn Storage, text: &str) -> Person {
-    match storage.create_account(new_account(text)).await.expect("storage works") {
-        AccountCreated::New(row) => Person { id: row.id, name: row.name },
-        AccountCreated::Refused(state) => panic!("{text} is {state:?}"),
+    match register(storage, text).await {
+        Written::Account(row) => Person { id: row.id, name: row.name },
+        other => panic!("{text} is {other:?}"),
     }
+}
+
+/// Tries to make an account.
+pub(crate) async fn register(storage: &dyn Storage, text: &str) -> Written {
+    one(storage, Write::CreateAccount(new_account(text))).await
+}
+
+/// Keeps a session's first token.
+pub(crate) async fn insert_token(storage: &dyn Storage, token: NewToken) {
+    assert_eq!(one(storage, Write::InsertToken(token)).await, Written::TokenInserted);
+}
+
+/// Replaces a token by another.
+pub(crate) async fn rotate_token(storage: &dyn Storage, change: TokenChange) -> Rotation {
+    match one(storage, Write::RotateToken(change)).await {
+        Written::Token(rotation) => rotation,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Revokes a session.
+pub(crate) async fn revoke_session(storage: &dyn Storage, session: SessionId) {
+    assert_eq!(one(storage, Write::RevokeSession(session)).await, Written::Revoked);
 }
 
 /// Makes a channel without a host.

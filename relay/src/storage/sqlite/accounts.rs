@@ -1,11 +1,13 @@
 //! Accounts, their credentials, and what a relay loads when it starts.
 
-use mechat_protocol::name::NameKey;
-use mechat_protocol::{AccountId, ChannelId, Epoch, UnixMillis};
-use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
+use std::collections::HashMap;
 
-use super::columns::{account_name, channel_name, key_params, kind, seq, unsigned, unsigned32};
-use crate::storage::{AccountCreated, AccountRow, ChannelRow, Contents, Credential, NameState, NewAccount};
+use mechat_protocol::name::NameKey;
+use mechat_protocol::{AccountId, AccountName, ChannelId, Epoch, UnixMillis};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::columns::{account_name, channel_name, key_params, kind, seq, signed, unsigned, unsigned32};
+use crate::storage::{AccountRow, ChannelRow, Contents, Credential, NameState, NewAccount, Written};
 
 pub(super) fn load(connection: &Connection) -> rusqlite::Result<Contents> {
     Ok(Contents {
@@ -60,22 +62,25 @@ pub(super) fn name_state(connection: &Connection, key: &NameKey) -> rusqlite::Re
     })
 }
 
-pub(super) fn create(connection: &mut Connection, account: &NewAccount) -> rusqlite::Result<AccountCreated> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+pub(super) fn create(connection: &Connection, account: NewAccount) -> rusqlite::Result<Written> {
     let key = account.name.key();
-    let state = name_state(&transaction, &key)?;
+    let state = name_state(connection, &key)?;
     if state != NameState::Free {
-        return Ok(AccountCreated::Refused(state));
+        return Ok(Written::NameRefused(state));
     }
-    let admin: bool =
-        transaction.query_row("SELECT NOT EXISTS (SELECT 1 FROM accounts)", [], |row| row.get(0))?;
-    transaction.execute(
-        "INSERT INTO accounts (name, folded, skeleton, credential, admin, created_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-        params![account.name.as_str(), key.folded, key.skeleton, account.credential, admin, account.at.0],
-    )?;
-    let id = transaction.query_row("SELECT last_insert_rowid()", [], |row| unsigned(row, 0))?;
-    transaction.commit()?;
-    Ok(AccountCreated::New(AccountRow { id: AccountId(id), name: account.name.clone(), admin }))
+    let admin: bool = connection
+        .prepare_cached("SELECT NOT EXISTS (SELECT 1 FROM accounts)")?
+        .query_row([], |row| row.get(0))?;
+    let NewAccount { name, credential, at } = account;
+    let id = connection
+        .prepare_cached(
+            "INSERT INTO accounts (name, folded, skeleton, credential, admin, created_ms) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6) RETURNING id",
+        )?
+        .query_row(params![name.as_str(), key.folded, key.skeleton, credential, admin, at.0], |row| {
+            unsigned(row, 0)
+        })?;
+    Ok(Written::Account(AccountRow { id: AccountId(id), name, admin }))
 }
 
 pub(super) fn credential(connection: &Connection, folded: &str) -> rusqlite::Result<Option<Credential>> {
@@ -85,4 +90,26 @@ pub(super) fn credential(connection: &Connection, folded: &str) -> rusqlite::Res
             Ok(Credential { account: AccountId(unsigned(row, 0)?), record: row.get(1)? })
         })
         .optional()
+}
+
+/// Names that were read before: they never change, and to check one again takes longer than to read an entry.
+/// At most as many as there are accounts, which the relay holds in memory anyway.
+#[derive(Debug, Default)]
+pub(super) struct Names(HashMap<AccountId, AccountName>);
+
+impl Names {
+    pub(super) fn of(
+        &mut self,
+        connection: &Connection,
+        account: AccountId,
+    ) -> rusqlite::Result<AccountName> {
+        if let Some(name) = self.0.get(&account) {
+            return Ok(name.clone());
+        }
+        let name = connection
+            .prepare_cached("SELECT name FROM accounts WHERE id = ?1")?
+            .query_row([signed(account.0)], |row| account_name(row, 0))?;
+        self.0.insert(account, name.clone());
+        Ok(name)
+    }
 }

@@ -45,10 +45,6 @@ pub(super) fn blob<T: serde::de::DeserializeOwned>(row: &Row<'_>, index: usize) 
         .map_err(|error| rusqlite::Error::FromSqlConversionFailure(index, Type::Blob, Box::new(error)))
 }
 
-pub(super) fn to_blob<T: serde::Serialize>(value: &T) -> rusqlite::Result<Vec<u8>> {
-    rmp_serde::to_vec_named(value).map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
-}
-
 pub(super) fn kind_text(kind: ChannelKind) -> &'static str {
     match kind {
         ChannelKind::Public => "public",

@@ -1,40 +1,44 @@
 //! The embedded database: one file, nothing to install.
 //!
-//! Owns two threads with a connection each: one writes, one reads, and with WAL neither waits for the
+//! Owns a thread that writes and some that read, each with a connection of its own: with WAL neither waits for the
 //! other. `synchronous=FULL` makes a commit survive power loss, which is what `fsync` in `welcome` says.
 //!
 //! Invariants: only the writing thread changes anything; a schema newer than this program is refused, never guessed at.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use mechat_protocol::ChannelId;
-use mechat_protocol::SessionId;
-use mechat_protocol::UnixMillis;
 use mechat_protocol::name::NameKey;
 use mechat_protocol::reply::Durability;
 use mechat_protocol::request::HistoryRange;
 use rusqlite::{Connection, OpenFlags};
 
-use super::{
-    AccountCreated, Contents, Credential, LogPart, NameState, NewAccount, NewToken, Rotation, Storage,
-    StorageError, TokenHash, Write, Written,
-};
+use super::{Contents, Credential, LogPart, NameState, Storage, StorageError, Write, Written};
 
 mod accounts;
+mod batch;
 mod columns;
 mod log;
 mod schema;
 mod thread;
 mod tokens;
 
+use batch::Writer;
+use log::Reader;
 use thread::SqliteThread;
+
+/// Threads that read: one long page does not hold up another.
+const READERS: usize = 2;
 
 /// A database file.
 #[derive(Debug)]
 pub struct SqliteStorage {
-    writer: SqliteThread,
-    reader: SqliteThread,
+    writer: SqliteThread<Writer>,
+    readers: Vec<SqliteThread<Reader>>,
+    /// Whose turn it is to read.
+    turn: AtomicUsize,
 }
 
 impl SqliteStorage {
@@ -46,11 +50,19 @@ impl SqliteStorage {
         schema::prepare(&mut connection)
             .map_err(|error| StorageError::new("preparing the database", &error))?;
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let reading = Connection::open_with_flags(path, flags).map_err(|error| fail(&error))?;
+        let reader = |_| {
+            let reading = Connection::open_with_flags(path, flags).map_err(|error| fail(&error))?;
+            SqliteThread::start("sqlite-read", Reader::new(reading))
+        };
         Ok(Self {
-            writer: SqliteThread::start("sqlite-write", connection)?,
-            reader: SqliteThread::start("sqlite-read", reading)?,
+            readers: (0..READERS).map(reader).collect::<Result<_, _>>()?,
+            writer: SqliteThread::start("sqlite-write", Writer::new(connection))?,
+            turn: AtomicUsize::new(0),
         })
+    }
+
+    fn reader(&self) -> &SqliteThread<Reader> {
+        &self.readers[self.turn.fetch_add(1, Ordering::Relaxed) % READERS]
     }
 }
 
@@ -84,27 +96,25 @@ impl Storage for SqliteStorage {
     }
 
     async fn load(&self) -> Result<Contents, StorageError> {
-        self.reader.call("loading", |connection| accounts::load(connection)).await
+        self.reader().call("loading", |reader| accounts::load(&reader.connection)).await
     }
 
     async fn name_state(&self, name: &NameKey) -> Result<NameState, StorageError> {
         let name = name.clone();
-        self.reader.call("looking up a name", move |connection| accounts::name_state(connection, &name)).await
-    }
-
-    async fn create_account(&self, account: NewAccount) -> Result<AccountCreated, StorageError> {
-        self.writer.call("making an account", move |connection| accounts::create(connection, &account)).await
+        self.reader()
+            .call("looking up a name", move |reader| accounts::name_state(&reader.connection, &name))
+            .await
     }
 
     async fn credential(&self, folded: &str) -> Result<Option<Credential>, StorageError> {
         let folded = folded.to_owned();
-        self.reader
-            .call("reading a credential", move |connection| accounts::credential(connection, &folded))
+        self.reader()
+            .call("reading a credential", move |reader| accounts::credential(&reader.connection, &folded))
             .await
     }
 
     async fn commit(&self, batch: Vec<Write>) -> Result<Vec<Written>, StorageError> {
-        self.writer.call("committing", move |connection| log::commit(connection, &batch)).await
+        self.writer.call("committing", move |writer| writer.commit(batch)).await
     }
 
     async fn read_log(
@@ -113,39 +123,15 @@ impl Storage for SqliteStorage {
         range: HistoryRange,
         limit: usize,
     ) -> Result<LogPart, StorageError> {
-        self.reader
-            .call("reading a log", move |connection| log::read(connection, channel, range, limit))
-            .await
-    }
-
-    async fn insert_token(&self, token: NewToken) -> Result<(), StorageError> {
-        self.writer.call("keeping a token", move |connection| tokens::insert(connection, &token)).await
-    }
-
-    async fn rotate_token(
-        &self,
-        old: TokenHash,
-        next: TokenHash,
-        now: UnixMillis,
-        next_expires: UnixMillis,
-    ) -> Result<Rotation, StorageError> {
-        self.writer
-            .call("replacing a token", move |connection| {
-                tokens::rotate(connection, old, next, now, next_expires)
-            })
-            .await
-    }
-
-    async fn revoke_session(&self, session: SessionId) -> Result<(), StorageError> {
-        self.writer.call("revoking a session", move |connection| tokens::revoke(connection, session)).await
+        self.reader().call("reading a log", move |reader| reader.read(channel, range, limit)).await
     }
 
     async fn close(&self) -> Result<(), StorageError> {
-        self.reader.stop().await;
+        for reader in &self.readers {
+            reader.stop().await;
+        }
         // Statistics for the next start: worth a try, not worth a failed stop.
-        if let Err(error) =
-            self.writer.call("closing", |connection| connection.execute_batch("PRAGMA optimize;")).await
-        {
+        if let Err(error) = self.writer.call("closing", Writer::optimize).await {
             tracing::warn!(%error, "the database was not optimised");
         }
         self.writer.stop().await;

@@ -1,0 +1,275 @@
+//! The writing connection: a batch is one transaction.
+//!
+//! Owns what a batch remembers while it is written, so that a row that many of its writes need is read and written once: the
+//! heads of its channels, and who is a member of them. Nothing of that outlives the transaction.
+//!
+//! Invariants: what is remembered is what the transaction sees; heads are in the table before the commit; after a
+//! failure the connection writes nothing more, not even the checkpoint of its own end.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry as Slot;
+
+use mechat_protocol::request::ChannelKind;
+use mechat_protocol::{
+    AccountId, AccountName, Body, ChannelId, ChannelName, Entry, Epoch, Nonce, Seq, UnixMillis,
+};
+use rusqlite::config::DbConfig;
+use rusqlite::{CachedStatement, Connection, OptionalExtension, TransactionBehavior, ffi, params};
+
+use super::accounts::{self, Names};
+use super::columns::{kind_text, seq, signed, unsigned, unsigned32};
+use super::{log, tokens};
+use crate::storage::{ChannelRow, Write, Written};
+
+/// The connection that changes things.
+#[derive(Debug)]
+pub(super) struct Writer {
+    connection: Connection,
+    names: Names,
+    failed: bool,
+}
+
+impl Writer {
+    pub(super) fn new(connection: Connection) -> Self {
+        connection.set_prepared_statement_cache_capacity(32);
+        Self { connection, names: Names::default(), failed: false }
+    }
+
+    /// Writes a batch, all or nothing. After an error every later call is one too: what reached the disk is known only to
+    /// who opens the database anew, and a second fsync may claim success for pages that the first one lost.
+    pub(super) fn commit(&mut self, writes: Vec<Write>) -> rusqlite::Result<Vec<Written>> {
+        if self.failed {
+            return Err(rusqlite::Error::SqliteFailure(
+                ffi::Error::new(ffi::SQLITE_READONLY),
+                Some("a commit failed before; the database must be opened anew".into()),
+            ));
+        }
+        let written = self.transact(writes);
+        if let Err(error) = &written {
+            self.failed = true;
+            let quiet = self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+            if let Err(why) = quiet {
+                tracing::error!(%error, %why, "the database may be checkpointed once more after a failed commit");
+            }
+        }
+        written
+    }
+
+    fn transact(&mut self, writes: Vec<Write>) -> rusqlite::Result<Vec<Written>> {
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut batch = Batch::begin(&transaction, &mut self.names)?;
+        let written = writes.into_iter().map(|write| batch.apply(write)).collect::<rusqlite::Result<_>>()?;
+        batch.finish()?;
+        transaction.commit()?;
+        Ok(written)
+    }
+
+    /// Writes down statistics for the next start.
+    pub(super) fn optimize(&mut self) -> rusqlite::Result<()> {
+        if self.failed { Ok(()) } else { self.connection.execute_batch("PRAGMA optimize;") }
+    }
+}
+
+/// A transaction under way.
+struct Batch<'a> {
+    connection: &'a Connection,
+    names: &'a mut Names,
+    insert: CachedStatement<'a>,
+    /// Channels that were looked up; `None` for one that does not exist.
+    places: HashMap<ChannelId, Option<Place>>,
+    members: HashMap<(ChannelId, AccountId), bool>,
+    /// The latest time at which a token was shown.
+    tokens_at: Option<UnixMillis>,
+    /// A body on its way into the database.
+    body: Vec<u8>,
+}
+
+/// Where a channel's log ends.
+#[derive(Clone, Copy)]
+struct Place {
+    epoch: Epoch,
+    head: Seq,
+    /// Whether `head` is not yet in the table.
+    moved: bool,
+}
+
+/// An entry before it has its place.
+struct Draft {
+    channel: ChannelId,
+    sender: AccountId,
+    sender_name: AccountName,
+    nonce: Option<Nonce>,
+    at: UnixMillis,
+    body: Body,
+}
+
+/// A nonce that its sender used before makes no row. Any other conflict is an error.
+const INSERT: &str = "INSERT INTO log (channel, seq, epoch, at_ms, sender, nonce, body) \
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (nonce, sender) WHERE nonce IS NOT NULL DO NOTHING";
+
+impl<'a> Batch<'a> {
+    fn begin(connection: &'a Connection, names: &'a mut Names) -> rusqlite::Result<Self> {
+        Ok(Self {
+            connection,
+            names,
+            insert: connection.prepare_cached(INSERT)?,
+            places: HashMap::new(),
+            members: HashMap::new(),
+            tokens_at: None,
+            body: Vec::new(),
+        })
+    }
+
+    fn apply(&mut self, write: Write) -> rusqlite::Result<Written> {
+        match write {
+            Write::Append { channel, sender, sender_name, nonce, at, body } => {
+                self.append(Draft { channel, sender, sender_name, nonce, at, body })
+            }
+            Write::CreateChannel { name, kind, host, at } => self.create_channel(name, kind, host, at),
+            Write::CreateAccount(account) => accounts::create(self.connection, account),
+            Write::InsertToken(token) => {
+                tokens::insert(self.connection, &token).map(|()| Written::TokenInserted)
+            }
+            Write::RotateToken(change) => {
+                self.tokens_at = self.tokens_at.max(Some(change.now));
+                tokens::rotate(self.connection, &change).map(Written::Token)
+            }
+            Write::RevokeSession(session) => {
+                tokens::revoke(self.connection, session).map(|()| Written::Revoked)
+            }
+        }
+    }
+
+    /// Brings the tables up to what was remembered.
+    fn finish(self) -> rusqlite::Result<()> {
+        for (channel, place) in &self.places {
+            if let Some(Place { head, moved: true, .. }) = place {
+                self.connection
+                    .prepare_cached("UPDATE channels SET head = ?2 WHERE id = ?1")?
+                    .execute([signed(channel.0), signed(head.0)])?;
+            }
+        }
+        self.tokens_at.map_or(Ok(()), |now| tokens::forget_expired(self.connection, now))
+    }
+
+    fn create_channel(
+        &mut self,
+        name: ChannelName,
+        kind: ChannelKind,
+        host: Option<(AccountId, AccountName)>,
+        created: UnixMillis,
+    ) -> rusqlite::Result<Written> {
+        let host_id = host.as_ref().map(|(id, _)| *id);
+        let made: Option<u64> = self.connection
+            .prepare_cached(
+                "INSERT INTO channels (name, folded, kind, host, created_ms, epoch, head) VALUES (?1, ?2, ?3, ?4, ?5, 1, 0)
+                 ON CONFLICT (folded) DO NOTHING RETURNING id",
+            )?
+            .query_row(
+                params![name.as_str(), name.key().folded, kind_text(kind), host_id.map(|id| signed(id.0)), created.0],
+                |row| unsigned(row, 0),
+            )
+            .optional()?;
+        let Some(id) = made.map(ChannelId) else { return Ok(Written::ChannelExists) };
+        // A write before it in the batch may have named a channel of this number, in vain.
+        self.places.remove(&id);
+        let mut row = ChannelRow { id, name, kind, host: host_id, created, epoch: Epoch(1), head: Seq::ZERO };
+        let Some((sender, sender_name)) = host else { return Ok(Written::Channel(row, None)) };
+        let body = Body::Joined;
+        match self.append(Draft { channel: id, sender, sender_name, nonce: None, at: created, body })? {
+            Written::New(entry) => {
+                row.head = entry.seq;
+                Ok(Written::Channel(row, Some(entry)))
+            }
+            other => Ok(other),
+        }
+    }
+
+    fn append(&mut self, draft: Draft) -> rusqlite::Result<Written> {
+        let place = self.place(draft.channel)?;
+        let refused = self.refusal(&draft, place.is_some())?;
+        let (Some(place), None) = (place, &refused) else {
+            let refused = refused.unwrap_or(Written::NoSuchChannel);
+            return Ok(self.known(&draft)?.map_or(refused, Written::Known));
+        };
+        let seq = place.head.next();
+        if !self.insert(&draft, place.epoch, seq)? {
+            return self.known(&draft)?.map(Written::Known).ok_or(rusqlite::Error::QueryReturnedNoRows);
+        }
+        self.places.insert(draft.channel, Some(Place { head: seq, moved: true, ..place }));
+        self.change_membership(&draft)?;
+        let Draft { channel, sender: _, sender_name: sender, nonce, at: at_ms, body } = draft;
+        Ok(Written::New(Entry { channel, epoch: place.epoch, seq, at_ms, sender, nonce, body }))
+    }
+
+    /// Why there will be no entry.
+    fn refusal(&mut self, draft: &Draft, exists: bool) -> rusqlite::Result<Option<Written>> {
+        if !exists {
+            return Ok(Some(Written::NoSuchChannel));
+        }
+        let is_member = self.is_member(draft.channel, draft.sender)?;
+        Ok(match draft.body {
+            Body::Joined => is_member.then_some(Written::Unchanged),
+            Body::Left => (!is_member).then_some(Written::Unchanged),
+            _ => (!is_member).then_some(Written::NotAMember),
+        })
+    }
+
+    /// Whether there is a new row. If not, the sender used the nonce before.
+    fn insert(&mut self, draft: &Draft, epoch: Epoch, seq: Seq) -> rusqlite::Result<bool> {
+        self.body.clear();
+        rmp_serde::encode::write_named(&mut self.body, &draft.body)
+            .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
+        let nonce = draft.nonce.as_ref().map(|nonce| &nonce.0.as_bytes()[..]);
+        let (channel, sender) = (signed(draft.channel.0), signed(draft.sender.0));
+        self.insert
+            .execute(params![channel, signed(seq.0), epoch.0, draft.at.0, sender, nonce, self.body])
+            .map(|rows| rows == 1)
+    }
+
+    fn known(&mut self, draft: &Draft) -> rusqlite::Result<Option<Entry>> {
+        let Some(nonce) = draft.nonce else { return Ok(None) };
+        log::by_nonce(self.connection, self.names, draft.sender, nonce)
+    }
+
+    fn place(&mut self, channel: ChannelId) -> rusqlite::Result<Option<Place>> {
+        if let Some(place) = self.places.get(&channel) {
+            return Ok(*place);
+        }
+        let place = self
+            .connection
+            .prepare_cached("SELECT head, epoch FROM channels WHERE id = ?1")?
+            .query_row([signed(channel.0)], |row| {
+                Ok(Place { head: seq(row, 0)?, epoch: Epoch(unsigned32(row, 1)?), moved: false })
+            })
+            .optional()?;
+        self.places.insert(channel, place);
+        Ok(place)
+    }
+
+    fn is_member(&mut self, channel: ChannelId, account: AccountId) -> rusqlite::Result<bool> {
+        match self.members.entry((channel, account)) {
+            Slot::Occupied(known) => Ok(*known.get()),
+            Slot::Vacant(slot) => {
+                let found = self
+                    .connection
+                    .prepare_cached("SELECT 1 FROM members WHERE channel = ?1 AND account = ?2")?
+                    .exists([signed(channel.0), signed(account.0)])?;
+                Ok(*slot.insert(found))
+            }
+        }
+    }
+
+    /// Membership is the log's index: it changes with its entry.
+    fn change_membership(&mut self, draft: &Draft) -> rusqlite::Result<()> {
+        let (statement, is_member) = match draft.body {
+            Body::Joined => ("INSERT INTO members (channel, account) VALUES (?1, ?2)", true),
+            Body::Left => ("DELETE FROM members WHERE channel = ?1 AND account = ?2", false),
+            _ => return Ok(()),
+        };
+        let ids = [signed(draft.channel.0), signed(draft.sender.0)];
+        self.connection.prepare_cached(statement)?.execute(ids)?;
+        self.members.insert((draft.channel, draft.sender), is_member);
+        Ok(())
+    }
+}
