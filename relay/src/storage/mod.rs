@@ -23,6 +23,8 @@ mod writer;
 
 pub use memory::MemoryStorage;
 pub use sqlite::SqliteStorage;
+#[doc(hidden)]
+pub use sqlite::{SqliteOptions, Synchronous};
 pub use writer::{Committed, StorageWriter};
 
 /// The storage failed. What was asked is not known to have happened.

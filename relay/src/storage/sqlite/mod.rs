@@ -39,25 +39,62 @@ pub struct SqliteStorage {
     readers: Vec<SqliteThread<Reader>>,
     /// Whose turn it is to read.
     turn: AtomicUsize,
+    synchronous: Synchronous,
+}
+
+/// How a database is opened beyond its path. A relay opens it by default; a test puts a disk of its own under it.
+#[derive(Debug, Clone, Default)]
+#[doc(hidden)]
+pub struct SqliteOptions {
+    /// SQLite's name of what stands between it and the disk; `None` is the operating system's.
+    pub vfs: Option<String>,
+    /// What is synced.
+    pub synchronous: Synchronous,
+    /// Pages of the write-ahead log from which on a commit moves them into the database; `None` is SQLite's 1,000.
+    pub checkpoint_pages: Option<u32>,
+}
+
+/// What SQLite waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[doc(hidden)]
+pub enum Synchronous {
+    /// Each commit, until it is on the disk.
+    #[default]
+    Full,
+    /// Only checkpoints: the last commits do not survive power loss. It exists so that a test can see the difference.
+    Normal,
 }
 
 impl SqliteStorage {
     /// Opens the file, makes it if it is missing, and brings its schema up to date.
     pub fn open(path: &Path) -> Result<Self, StorageError> {
-        let fail = |error: &rusqlite::Error| StorageError::new("opening the database", &explain(path, error));
         create_private(path).map_err(|error| StorageError::new("making the database", &error))?;
-        let mut connection = Connection::open(path).map_err(|error| fail(&error))?;
-        schema::prepare(&mut connection)
+        Self::open_with(path, &SqliteOptions::default())
+    }
+
+    /// The same with options. The file is made by SQLite, if it is missing.
+    #[doc(hidden)]
+    pub fn open_with(path: &Path, options: &SqliteOptions) -> Result<Self, StorageError> {
+        let connect = |flags: OpenFlags| {
+            let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+            match &options.vfs {
+                Some(vfs) => Connection::open_with_flags_and_vfs(path, flags, vfs.as_str()),
+                None => Connection::open_with_flags(path, flags),
+            }
+            .map_err(|error| StorageError::new("opening the database", &explain(path, &error)))
+        };
+        let mut writing = connect(OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+        schema::prepare(&mut writing, options)
             .map_err(|error| StorageError::new("preparing the database", &error))?;
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let reader = |_| {
-            let reading = Connection::open_with_flags(path, flags).map_err(|error| fail(&error))?;
+            let reading = connect(OpenFlags::SQLITE_OPEN_READ_ONLY)?;
             SqliteThread::start("sqlite-read", Reader::new(reading))
         };
         Ok(Self {
             readers: (0..READERS).map(reader).collect::<Result<_, _>>()?,
-            writer: SqliteThread::start("sqlite-write", Writer::new(connection))?,
+            writer: SqliteThread::start("sqlite-write", Writer::new(writing))?,
             turn: AtomicUsize::new(0),
+            synchronous: options.synchronous,
         })
     }
 
@@ -92,7 +129,10 @@ impl Storage for SqliteStorage {
     }
 
     fn durability(&self) -> Durability {
-        Durability::Fsync
+        match self.synchronous {
+            Synchronous::Full => Durability::Fsync,
+            Synchronous::Normal => Durability::Commit,
+        }
     }
 
     async fn load(&self) -> Result<Contents, StorageError> {

@@ -4,6 +4,8 @@
 
 use rusqlite::Connection;
 
+use super::{SqliteOptions, Synchronous};
+
 /// Migration n brings `user_version` from n to n + 1.
 const MIGRATIONS: &[&str] = &["
     CREATE TABLE accounts (
@@ -72,13 +74,20 @@ pub(super) enum SchemaError {
 }
 
 /// Sets a writing connection up and migrates.
-pub(super) fn prepare(connection: &mut Connection) -> Result<(), SchemaError> {
+pub(super) fn prepare(connection: &mut Connection, options: &SqliteOptions) -> Result<(), SchemaError> {
     connection.busy_timeout(std::time::Duration::from_secs(5))?;
     let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
     if mode != "wal" {
         return Err(SchemaError::NoWal(mode));
     }
-    connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")?;
+    connection.execute_batch(match options.synchronous {
+        Synchronous::Full => "PRAGMA synchronous = FULL;",
+        Synchronous::Normal => "PRAGMA synchronous = NORMAL;",
+    })?;
+    connection.execute_batch("PRAGMA foreign_keys = ON;")?;
+    if let Some(pages) = options.checkpoint_pages {
+        connection.pragma_update(None, "wal_autocheckpoint", pages)?;
+    }
     migrate(connection)
 }
 
@@ -108,9 +117,9 @@ mod tests {
         let directory = tempfile::tempdir().expect("directory");
         let path = directory.path().join("newer.db");
         let mut connection = Connection::open(&path).expect("opens");
-        prepare(&mut connection).expect("prepares");
+        prepare(&mut connection, &SqliteOptions::default()).expect("prepares");
         connection.pragma_update(None, "user_version", 99).expect("sets");
-        let error = prepare(&mut connection).expect_err("newer").to_string();
+        let error = prepare(&mut connection, &SqliteOptions::default()).expect_err("newer").to_string();
         assert!(error.contains("version 99") && error.contains("backup"), "{error}");
         let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).expect("reads");
         assert_eq!(version, 99);
@@ -120,7 +129,7 @@ mod tests {
     fn commits_are_synced() {
         let directory = tempfile::tempdir().expect("directory");
         let mut connection = Connection::open(directory.path().join("a.db")).expect("opens");
-        prepare(&mut connection).expect("prepares");
+        prepare(&mut connection, &SqliteOptions::default()).expect("prepares");
         let pragma = |name: &str| -> i64 {
             connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get(0)).expect("reads")
         };
