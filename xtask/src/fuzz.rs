@@ -15,8 +15,36 @@ use crate::tools::{answers, cargo, run as run_program};
 /// Bytes of a frame's length, which not every target wants.
 const PREFIX_LEN: usize = 4;
 
-/// A program in `fuzz/fuzz_targets/` and whether it reads whole frames or their values alone.
-const TARGETS: &[(&str, bool)] = &[("decode", true), ("scan", false)];
+/// A program in `fuzz/fuzz_targets/` and what its first inputs are.
+const TARGETS: &[(&str, Seeds)] =
+    &[("decode", Seeds::Frames), ("scan", Seeds::Values), ("hub", Seeds::Nothing)];
+
+/// What a target reads.
+#[derive(Debug, Clone, Copy)]
+enum Seeds {
+    /// Whole frames.
+    Frames,
+    /// The values in them.
+    Values,
+    /// Steps of its own, which no golden vector holds.
+    Nothing,
+}
+
+/// When a target has run for long enough. With neither it runs for a minute, with both it ends at the first.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limit {
+    pub(crate) seconds: Option<u64>,
+    pub(crate) runs: Option<u64>,
+}
+
+impl Limit {
+    /// As libFuzzer is told.
+    fn arguments(self) -> Vec<String> {
+        let seconds = self.seconds.or_else(|| self.runs.is_none().then_some(60));
+        let seconds = seconds.map(|seconds| format!("-max_total_time={seconds}"));
+        seconds.into_iter().chain(self.runs.map(|runs| format!("-runs={runs}"))).collect()
+    }
+}
 
 /// Bytes that begin a value of MessagePack, beyond those that the dictionary's words begin with.
 const MARKERS: &[&str] = &[
@@ -53,8 +81,8 @@ const MARKERS: &[&str] = &[
     "\\xe0",
 ];
 
-/// Runs one target, or all of them one after another, for so long each; whether none found anything.
-pub(crate) fn run(root: &Path, seconds: u64, target: Option<&str>) -> anyhow::Result<bool> {
+/// Runs one target, or all of them one after another, up to the limit each; whether none found anything.
+pub(crate) fn run(root: &Path, limit: Limit, target: Option<&str>) -> anyhow::Result<bool> {
     let chosen: Vec<_> = TARGETS.iter().filter(|(name, _)| target.is_none_or(|t| t == *name)).collect();
     let names = TARGETS.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
     anyhow::ensure!(!chosen.is_empty(), "there is no such target; valid: {names}");
@@ -64,13 +92,13 @@ pub(crate) fn run(root: &Path, seconds: u64, target: Option<&str>) -> anyhow::Re
     let goldens = goldens(root)?;
     let dictionary = root.join("fuzz/corpus/words.dict");
     let mut good = true;
-    for (name, whole_frames) in chosen {
+    for (name, seeds) in chosen {
         let corpus = root.join("fuzz/corpus").join(name);
-        sow(&corpus, &goldens, *whole_frames)?;
+        sow(&corpus, &goldens, *seeds)?;
         fs::write(&dictionary, words(&goldens)).context("the dictionary")?;
-        let limit = format!("-max_total_time={seconds}");
         let words = format!("-dict={}", dictionary.display());
-        let mut command = cargo(root, &["fuzz", "run", name, "--", &limit, &words, "-print_final_stats=1"]);
+        let mut command = cargo(root, &["fuzz", "run", name, "--", &words, "-print_final_stats=1"]);
+        command.args(limit.arguments());
         // The sanitizers' flags are still called unstable; this lets the project's own compiler take them.
         command.env("RUSTC_BOOTSTRAP", "1");
         good &= matches!(run_program(command), Outcome::Passed);
@@ -93,11 +121,15 @@ fn goldens(root: &Path) -> anyhow::Result<Vec<(String, String)>> {
     paths.iter().map(read).collect()
 }
 
-fn sow(corpus: &Path, goldens: &[(String, String)], whole_frames: bool) -> anyhow::Result<()> {
+fn sow(corpus: &Path, goldens: &[(String, String)], seeds: Seeds) -> anyhow::Result<()> {
     fs::create_dir_all(corpus).with_context(|| format!("the directory {}", corpus.display()))?;
     for (name, text) in goldens {
         let frame = bytes_of(text).with_context(|| format!("{name}.hex holds no hexadecimal digits"))?;
-        let seed = if whole_frames { &frame[..] } else { frame.get(PREFIX_LEN..).unwrap_or_default() };
+        let seed = match seeds {
+            Seeds::Frames => &frame[..],
+            Seeds::Values => frame.get(PREFIX_LEN..).unwrap_or_default(),
+            Seeds::Nothing => continue,
+        };
         fs::write(corpus.join(name), seed).context("a seed")?;
     }
     Ok(())
@@ -132,9 +164,19 @@ mod tests {
         assert!(words.starts_with("\"\\xa2id\"\n\"\\xa1n\"\n\"\\xa4ping\"\n\"\\x80\"\n"), "{words}");
     }
 
+    const LIMIT: Limit = Limit { seconds: Some(1), runs: None };
+
+    #[test]
+    fn a_limit_is_of_time_or_of_runs_or_of_both() {
+        assert_eq!(LIMIT.arguments(), ["-max_total_time=1"]);
+        assert_eq!(Limit { seconds: None, runs: None }.arguments(), ["-max_total_time=60"]);
+        assert_eq!(Limit { seconds: None, runs: Some(7) }.arguments(), ["-runs=7"]);
+        assert_eq!(Limit { seconds: Some(2), runs: Some(7) }.arguments(), ["-max_total_time=2", "-runs=7"]);
+    }
+
     #[test]
     fn a_target_that_is_not_there_is_refused_by_name() {
-        let error = run(Path::new("."), 1, Some("decoed")).expect_err("no such target").to_string();
-        assert!(error.contains("decode, scan"), "{error}");
+        let error = run(Path::new("."), LIMIT, Some("decoed")).expect_err("no such target").to_string();
+        assert!(error.contains("decode, scan, hub"), "{error}");
     }
 }

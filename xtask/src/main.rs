@@ -13,7 +13,7 @@ mod steps;
 mod tidy;
 mod tools;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -40,11 +40,23 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
-    /// Random bytes against the protocol, led by coverage; installs cargo-fuzz if it is missing.
+    /// The relay's database on a disk that loses its power, seed by seed.
+    PowerLoss {
+        /// How many lives of a database; some 30 a second.
+        #[arg(long, default_value_t = 1_000, value_name = "N")]
+        seeds: u64,
+        /// One seed alone, as a failure printed it.
+        #[arg(long, value_name = "S")]
+        seed: Option<u64>,
+    },
+    /// Random bytes against the protocol and the hub, led by coverage; installs cargo-fuzz if it is missing.
     Fuzz {
-        /// How long each target runs.
-        #[arg(long, default_value_t = 60, value_name = "N")]
-        seconds: u64,
+        /// How long each target runs: 60 unless `--runs` is given.
+        #[arg(long, value_name = "N")]
+        seconds: Option<u64>,
+        /// How many inputs each target is given.
+        #[arg(long, value_name = "N")]
+        runs: Option<u64>,
         /// One target; all of them one after another if absent.
         target: Option<String>,
     },
@@ -56,9 +68,23 @@ fn main() -> anyhow::Result<ExitCode> {
         Command::Test | Command::Ci => steps::run(steps::ALL, &root),
         Command::Tidy => steps::run(steps::TIDY, &root),
         Command::Bench { arguments } => bench::run(&root, &arguments)?,
-        Command::Fuzz { seconds, target } => fuzz::run(&root, seconds, target.as_deref())?,
+        Command::PowerLoss { seeds, seed } => power_loss(&root, seeds, seed),
+        Command::Fuzz { seconds, runs, target } => {
+            fuzz::run(&root, fuzz::Limit { seconds, runs }, target.as_deref())?
+        }
     };
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Runs the test that the usual run leaves out; it prints what it tried.
+fn power_loss(root: &Path, seeds: u64, seed: Option<u64>) -> bool {
+    let test = ["test", "-p", "mechat-relay", "--test", "power_loss", "power_loss_at_length", "--"];
+    let mut command = tools::cargo(root, &test);
+    command.args(["--exact", "--ignored", "--nocapture"]).env("MECHAT_SEEDS", seeds.to_string());
+    if let Some(seed) = seed {
+        command.env("MECHAT_SEED", seed.to_string());
+    }
+    matches!(tools::run(command), report::Outcome::Passed)
 }
 
 /// Cargo tells a program that it runs where its crate is; the project is the directory above.

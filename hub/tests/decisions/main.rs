@@ -11,3 +11,4 @@ mod sign_in;
 mod silence;
 mod stage;
 mod talk;
+mod world;
