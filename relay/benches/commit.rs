@@ -1,6 +1,6 @@
 //! What a commit costs: SQLite by the size of its batch, next to bare inserts into the same table; memory; tokens.
 //!
-//! `cargo bench -p mechat-relay --bench commit`. The figures are for whoever changes the storage to compare; nothing is judged.
+//! `cargo bench -p mechat-relay --bench commit`, with `-- N` for checkpoints after N pages. The figures are for whoever changes the storage to compare; nothing is judged.
 #![expect(clippy::print_stdout, reason = "the table is this program's result")]
 
 use std::path::Path;
@@ -11,7 +11,8 @@ use mechat_protocol::{
     AccountId, AccountName, Body, ChannelId, ChannelName, Content, Nonce, SessionId, UnixMillis,
 };
 use mechat_relay::storage::{
-    MemoryStorage, NewAccount, NewToken, SqliteStorage, Storage, TokenChange, TokenHash, Write, Written,
+    MemoryStorage, NewAccount, NewToken, SqliteOptions, SqliteStorage, Storage, TokenChange, TokenHash,
+    Write, Written,
 };
 use uuid::Uuid;
 
@@ -134,7 +135,9 @@ async fn tokens(what: &str, storage: &dyn Storage, batch: usize) {
 async fn main() {
     let directory = tempfile::tempdir_in(".").expect("a directory");
     let path = directory.path().join("mechat.db");
-    let sqlite = SqliteStorage::open(&path).expect("opens");
+    let checkpoint_pages = std::env::args().skip(1).find_map(|argument| argument.parse().ok());
+    let options = SqliteOptions { checkpoint_pages, ..SqliteOptions::default() };
+    let sqlite = SqliteStorage::open_with(&path, &options).expect("opens");
     settle(&sqlite).await;
     for batch in [1, 16, 128, 1_024] {
         row("sqlite", &sqlite, batch, say).await;

@@ -20,6 +20,7 @@ use crate::stage::{ANN, BOB, EVE, Stage, authenticated, opaque, session};
 pub(crate) type Step = (u8, u8, u8);
 
 /// One thing that happens.
+#[derive(Debug)]
 pub(crate) enum Event {
     /// Made up of three numbers.
     Step(Step),

@@ -9,15 +9,19 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::columns::{account_name, channel_name, key_params, kind, seq, signed, unsigned, unsigned32};
 use crate::storage::{AccountRow, ChannelRow, Contents, Credential, NameState, NewAccount, Written};
 
+/// What a start reads. Nothing of it grows with what is said.
+pub(super) const LOADING: [&str; 3] = [
+    "SELECT id, name, admin FROM accounts",
+    "SELECT id, name, kind, host, created_ms, epoch, head FROM channels",
+    "SELECT channel, account FROM members",
+];
+
 pub(super) fn load(connection: &Connection) -> rusqlite::Result<Contents> {
+    let [accounts, channels, members] = LOADING;
     Ok(Contents {
-        accounts: rows(connection, "SELECT id, name, admin FROM accounts", account)?,
-        channels: rows(
-            connection,
-            "SELECT id, name, kind, host, created_ms, epoch, head FROM channels",
-            channel,
-        )?,
-        members: rows(connection, "SELECT channel, account FROM members", |row| {
+        accounts: rows(connection, accounts, account)?,
+        channels: rows(connection, channels, channel)?,
+        members: rows(connection, members, |row| {
             Ok((ChannelId(unsigned(row, 0)?), AccountId(unsigned(row, 1)?)))
         })?,
     })

@@ -84,3 +84,64 @@ pub(super) fn by_nonce(
         .query_row(params![signed(sender.0), nonce.0.as_bytes()], |row| entry(row, connection, names))
         .optional()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::sqlite::accounts::LOADING;
+    use crate::storage::sqlite::{SqliteOptions, schema};
+
+    /// What SQLite will do for a query, step by step.
+    fn plan(connection: &Connection, query: &str) -> String {
+        let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {query}")).expect("prepares");
+        let nothing = rusqlite::params_from_iter(vec![rusqlite::types::Null; statement.parameter_count()]);
+        let steps = statement.query_map(nothing, |row| row.get::<_, String>(3)).expect("explains");
+        steps.map(|step| step.expect("text")).collect::<Vec<_>>().join("; ")
+    }
+
+    fn prepared() -> (tempfile::TempDir, Connection) {
+        let directory = tempfile::tempdir().expect("directory");
+        let mut connection = Connection::open(directory.path().join("a.db")).expect("opens");
+        schema::prepare(&mut connection, &SqliteOptions::default()).expect("prepares");
+        (directory, connection)
+    }
+
+    /// A page of a log of ten million entries costs as much as one of a hundred.
+    #[test]
+    fn an_entry_is_found_by_an_index_and_comes_in_order() {
+        let (_directory, connection) = prepared();
+        for query in [BEFORE, AFTER] {
+            let plan = plan(&connection, query);
+            assert!(plan.starts_with("SEARCH log USING PRIMARY KEY (channel=? AND seq"), "{plan}");
+            assert!(!plan.contains("SCAN") && !plan.contains("B-TREE"), "{plan}");
+        }
+        let plan = plan(&connection, BY_NONCE);
+        assert_eq!(plan, "SEARCH log USING INDEX log_by_nonce (nonce=? AND sender=?)");
+    }
+
+    /// A start takes as long as there are accounts, channels and members, however much was said.
+    #[test]
+    fn a_start_does_not_touch_the_log() {
+        let (_directory, connection) = prepared();
+        for query in LOADING {
+            let plan = plan(&connection, query);
+            assert!(!plan.contains("log"), "{plan}");
+        }
+        let read = |connection: &Connection| {
+            LOADING.map(|query| {
+                let mut statement = connection.prepare(query).expect("prepares");
+                let rows = statement.query_map([], |_| Ok(())).expect("reads").count();
+                (rows, statement.get_status(rusqlite::StatementStatus::VmStep))
+            })
+        };
+        let empty = read(&connection);
+        connection
+            .execute_batch(
+                "PRAGMA foreign_keys = OFF;
+                 WITH RECURSIVE n (seq) AS (SELECT 1 UNION ALL SELECT seq + 1 FROM n WHERE seq < 10000)
+                 INSERT INTO log (channel, seq, epoch, at_ms, sender, body) SELECT 1, seq, 1, 0, 1, x'00' FROM n;",
+            )
+            .expect("fills");
+        assert_eq!(read(&connection), empty, "not one step more");
+    }
+}

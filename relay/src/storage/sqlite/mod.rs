@@ -50,7 +50,7 @@ pub struct SqliteOptions {
     pub vfs: Option<String>,
     /// What is synced.
     pub synchronous: Synchronous,
-    /// Pages of the write-ahead log from which on a commit moves them into the database; `None` is SQLite's 1,000.
+    /// Pages of the write-ahead log from which on a commit moves them into the database; `None` is a relay's own.
     pub checkpoint_pages: Option<u32>,
 }
 
