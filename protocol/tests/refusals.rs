@@ -136,6 +136,38 @@ fn a_nesting_bomb_is_malformed_and_nothing_more() {
 }
 
 #[test]
+fn a_bomb_of_maps_and_of_both_is_malformed_too() {
+    let open: [&[u8]; 3] = [b"\x81\xa1x", b"\x81\xa1x\x91", b"\xdf\x00\x00\x00\x01\xa1x\xdd\x00\x00\x00\x01"];
+    for step in open {
+        let mut bomb = b"\x81\xa4ping\x82\xa2id\x07\xa1x".to_vec();
+        while bomb.len() + step.len() <= FRAME_LEN_MAX {
+            bomb.extend_from_slice(step);
+        }
+        assert_eq!(code_and_id(&bomb), (ErrorCode::Malformed, None), "{step:02x?}");
+    }
+}
+
+/// A length is believed only as far as there are bytes: no room is made for what is announced.
+#[test]
+fn a_length_of_four_gib_is_malformed_wherever_it_stands() {
+    for marker in [0xc6, 0xc9, 0xdb, 0xdd, 0xdf] {
+        let long = [marker, 0xff, 0xff, 0xff, 0xff];
+        for before in [
+            &b""[..],
+            b"\x81",
+            b"\x81\xa4ping",
+            b"\x81\xa4ping\x82\xa2id\x07\xa1x",
+            b"\x81\xa4send\x81\xa7content",
+        ] {
+            for after in [&b""[..], &[0xc0; 1_000]] {
+                let frame = [before, &long, after].concat();
+                assert_eq!(refused(&frame).broken.code, ErrorCode::Malformed, "{frame:02x?}");
+            }
+        }
+    }
+}
+
+#[test]
 fn an_error_is_not_longer_than_it_may_be_whatever_was_sent() {
     #[derive(Serialize)]
     struct Hostile<'a> {
