@@ -17,7 +17,8 @@ use crate::storage::Write;
 /// A connection that may sign in, and its computation if one is under way: the hub lets it ask one thing at a time.
 struct Guest {
     exporter: [u8; BINDING_LEN],
-    login: Option<PendingLogin>,
+    /// Boxed: most connections stand for hours after their sign-in.
+    login: Option<Box<PendingLogin>>,
 }
 
 /// All of them.
@@ -55,7 +56,7 @@ impl SignIns {
         ask: CredentialAsk,
     ) -> Option<(Box<Write>, Finish)> {
         let (login, exporter) = match self.guests.get_mut(&conn) {
-            Some(guest) => (guest.login.take(), guest.exporter),
+            Some(guest) => (guest.login.take().map(|login| *login), guest.exporter),
             // A session is revoked whoever asks for it; all else needs somebody to be answered.
             None if matches!(ask, CredentialAsk::Revoke { .. }) => (None, [0; BINDING_LEN]),
             None => return None,
@@ -81,7 +82,7 @@ impl SignIns {
             match self.computing.join_next().await {
                 Some(Ok((conn, id, Answered { answer, pending }))) => {
                     if let Some(guest) = self.guests.get_mut(&conn) {
-                        guest.login = pending;
+                        guest.login = pending.map(Box::new);
                     }
                     return (conn, id, answer);
                 }

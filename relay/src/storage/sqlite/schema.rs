@@ -129,6 +129,30 @@ mod tests {
     }
 
     #[test]
+    fn an_older_schema_is_brought_up_to_date_with_what_it_holds() {
+        let directory = tempfile::tempdir().expect("directory");
+        let mut connection = Connection::open(directory.path().join("older.db")).expect("opens");
+        connection.execute_batch(MIGRATIONS[0]).expect("the first schema");
+        connection
+            .execute_batch(
+                "PRAGMA user_version = 1; PRAGMA foreign_keys = OFF;
+                 INSERT INTO log (channel, seq, epoch, at_ms, sender, nonce, body) VALUES (1, 1, 1, 0, 1, x'07', x'00');",
+            )
+            .expect("fills");
+        prepare(&mut connection, &SqliteOptions::default()).expect("prepares");
+        let found: i64 = connection
+            .query_row("SELECT seq FROM log INDEXED BY log_by_nonce WHERE nonce = x'07'", [], |row| {
+                row.get(0)
+            })
+            .expect("found by its nonce");
+        let version: usize = connection
+            .query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0))
+            .map(|version| version.try_into().expect("small"))
+            .expect("reads");
+        assert_eq!((found, version), (1, MIGRATIONS.len()));
+    }
+
+    #[test]
     fn commits_are_synced() {
         let directory = tempfile::tempdir().expect("directory");
         let mut connection = Connection::open(directory.path().join("a.db")).expect("opens");
