@@ -19,6 +19,7 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinHandle};
 use tokio::time::Instant;
 
+use crate::keeper::{Job, Keeper};
 use crate::link::{self, Link, Read};
 use crate::session::{ConnectFailure, Input, Now, Output, PasswordWork, Session};
 use crate::{Command, Event};
@@ -39,6 +40,9 @@ pub struct Config {
     pub invited: Option<Fingerprint>,
     /// This software and its version, for the relay's `hello`.
     pub agent: String,
+    /// The directory of the outboxes on disk, made if it is missing: what is said is there before it is sent, and goes out
+    /// after a crash. `None` where what is not acknowledged may end with the process, as for a bot that says it again.
+    pub outbox: Option<PathBuf>,
 }
 
 /// A handle on a running client. Cheap to clone; the client stops when the last is dropped.
@@ -76,6 +80,7 @@ enum Woken {
     Frame(Option<Read>),
     Linked(Result<Result<Link, ConnectFailure>, JoinError>),
     Computed(Result<PasswordDone, JoinError>),
+    Outbox(Input),
     Deadline,
 }
 
@@ -99,6 +104,7 @@ struct Driver {
     /// Events that did not fit yet: those of one input beyond `EVENTS_MAX`, since no more is taken in then.
     unsent: VecDeque<Event>,
     link: Option<Link>,
+    keeper: Option<Keeper>,
     connecting: Option<JoinHandle<Result<Link, ConnectFailure>>>,
     computing: Option<JoinHandle<PasswordDone>>,
     kept: Kept,
@@ -110,9 +116,12 @@ struct Driver {
 
 impl Driver {
     fn new(config: Config, commands: mpsc::Receiver<Command>, events: mpsc::Sender<Event>) -> Self {
-        let session = Session::new(config.agent.clone());
+        let agent = config.agent.clone();
+        let session = if config.outbox.is_some() { Session::keeping(agent) } else { Session::new(agent) };
+        let keeper = config.outbox.clone().map(|directory| Keeper::new(directory, config.address.clone()));
         Self {
             config,
+            keeper,
             session,
             commands,
             events,
@@ -135,6 +144,10 @@ impl Driver {
             let Some(input) = self.next_input().await else { continue };
             self.feed(input);
         }
+        // What was said a moment ago is on disk before the user hears that the client has stopped.
+        if let Some(keeper) = &mut self.keeper {
+            keeper.finish().await;
+        }
         for event in self.unsent.drain(..) {
             // The user may be gone; nobody else wants to know.
             if self.events.send(event).await.is_err() {
@@ -156,6 +169,7 @@ impl Driver {
             frame = next_frame(&mut self.link), if may_read => Woken::Frame(frame),
             linked = join(&mut self.connecting) => Woken::Linked(linked),
             computed = join(&mut self.computing) => Woken::Computed(computed),
+            outcome = next_outcome(&mut self.keeper), if self.unsent.len() < EVENTS_MAX => Woken::Outbox(outcome),
             // Who does not read cannot tell silence from its own deafness.
             () = sleep_until(deadline), if may_read => Woken::Deadline,
         };
@@ -165,6 +179,7 @@ impl Driver {
             Woken::Frame(frame) => Some(self.read(frame)),
             Woken::Linked(linked) => Some(self.linked(linked)),
             Woken::Computed(computed) => Some(self.computed(computed)),
+            Woken::Outbox(outcome) => Some(outcome),
             Woken::Deadline => Some(Input::Tick),
         }
     }
@@ -233,11 +248,24 @@ impl Driver {
                 Output::Connect => self.connect(),
                 Output::Disconnect => self.link = None,
                 Output::Send(message) => self.send(&message),
+                Output::OpenOutbox(account) => self.keep(Job::Open(account)),
+                Output::Keep(message) => self.keep(Job::Keep(message)),
+                Output::Forget(nonce) => self.keep(Job::Forget(nonce)),
+                Output::CloseOutbox => self.keep(Job::Close),
                 Output::Pin(fingerprint) => self.pin(fingerprint),
                 Output::Password { step, work } => self.compute(step, work),
                 Output::Event(event) => self.tell(event),
                 Output::Stop => self.stopped = true,
             }
+        }
+        if let Some(keeper) = &mut self.keeper {
+            keeper.begin();
+        }
+    }
+
+    fn keep(&mut self, job: Job) {
+        if let Some(keeper) = &mut self.keeper {
+            keeper.push(job);
         }
     }
 
@@ -280,7 +308,7 @@ impl Driver {
     }
 
     fn tell(&mut self, event: Event) {
-        if self.unsent.is_empty() {
+        if self.unsent.is_empty() && !matches!(event, Event::Stopped) {
             match self.events.try_send(event) {
                 Ok(()) => {}
                 Err(mpsc::error::TrySendError::Full(event)) => self.unsent.push_back(event),
@@ -324,6 +352,13 @@ fn compute(
         (PasswordWork::RegisterFinish(_) | PasswordWork::LoginFinish(_), _) => {
             (Err(PasswordError::Wrong), Kept::Nothing)
         }
+    }
+}
+
+async fn next_outcome(keeper: &mut Option<Keeper>) -> Input {
+    match keeper {
+        Some(keeper) => keeper.next().await,
+        None => std::future::pending().await,
     }
 }
 

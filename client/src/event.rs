@@ -73,6 +73,8 @@ pub enum Event {
         /// How far it is.
         state: OutboxState,
     },
+    /// The outbox on disk is not as it should be, or is again.
+    OutboxFile(OutboxFile),
     /// Connections and sessions, for admins.
     Connections(Vec<ConnectionRow>),
     /// The reply to a [`Command::Call`](crate::Command::Call).
@@ -167,7 +169,7 @@ pub enum RequestKind {
 /// How far an own message is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OutboxState {
-    /// In the outbox; sent as soon as the link is up.
+    /// In the outbox, and on disk where there is one; sent as soon as the link is up. Also told of what an earlier run left.
     Pending(Content),
     /// Durable at this position. Its entry also arrives as [`Event::Appended`], once, before or after this.
     Acked {
@@ -178,4 +180,21 @@ pub enum OutboxState {
     },
     /// Refused for good; it left the outbox.
     Failed(ErrorReply),
+}
+
+/// What is to be known of the outbox on disk. Each message is as safe as before in memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OutboxFile {
+    /// What is said is not on disk, and lost if this program ends before it is sent. Told once until it is `Whole`.
+    NotKept {
+        /// Why, for people.
+        reason: String,
+    },
+    /// What is said is on disk again.
+    Whole,
+    /// What an earlier run left could not all be read.
+    Damaged {
+        /// What is known of it, for people.
+        what: String,
+    },
 }

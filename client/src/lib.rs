@@ -10,11 +10,13 @@ mod backoff;
 pub mod command;
 pub mod driver;
 pub mod event;
+mod journal;
+mod keeper;
 mod link;
-mod outbox;
+pub mod outbox;
 mod session;
 mod timeline;
 
 pub use command::Command;
 pub use driver::{Client, Config};
-pub use event::{Event, Link, OutboxState, RequestKind, SignedIn, SignedOut};
+pub use event::{Event, Link, OutboxFile, OutboxState, RequestKind, SignedIn, SignedOut};

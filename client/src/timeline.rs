@@ -2,7 +2,7 @@
 //!
 //! Invariant: entries are handed on in seq order, each once; what is ahead of the next is pulled, never skipped.
 
-use mechat_protocol::{Entry, Epoch, Seq};
+use mechat_protocol::{ChannelId, Entry, Epoch, Seq};
 
 /// Where the client stands in a log.
 #[derive(Debug)]
@@ -10,6 +10,8 @@ pub(crate) struct Timeline {
     epoch: Epoch,
     /// The last entry handed on; `None` until the first page is here.
     last: Option<Seq>,
+    /// The largest seq that was heard of in this epoch: what lies up to it is there to be pulled.
+    head: Seq,
     /// A page is asked for.
     pub(crate) pulling: bool,
     /// The user was told of the channel. Until then nothing of it is handed on.
@@ -31,7 +33,7 @@ pub(crate) enum Step {
 
 impl Timeline {
     pub(crate) const fn new(epoch: Epoch) -> Self {
-        Self { epoch, last: None, pulling: false, announced: false }
+        Self { epoch, last: None, head: Seq::ZERO, pulling: false, announced: false }
     }
 
     pub(crate) const fn last(&self) -> Option<Seq> {
@@ -41,26 +43,29 @@ impl Timeline {
     /// Takes note of an entry that was pushed.
     pub(crate) fn pushed(&mut self, entry: &Entry) -> Step {
         if self.learned(entry.epoch) {
+            self.heard(entry.seq);
             return Step::Reset;
         }
+        // A page on its way may have been read before this entry was: it is pulled then.
+        self.heard(entry.seq);
         match self.last {
             Some(last) if entry.seq <= last => Step::Ignore,
             Some(last) if entry.seq == last.next() => {
                 self.last = Some(entry.seq);
                 Step::Apply
             }
-            // A page on its way tells the head, so what it lacks is pulled then.
             _ => Step::Pull,
         }
     }
 
-    /// Takes note of a page that was pulled; returns what of it is new.
-    pub(crate) fn pulled(&mut self, entries: Vec<Entry>) -> Vec<Entry> {
+    /// Takes note of a page that was pulled for a channel; returns what of it is new.
+    pub(crate) fn pulled(&mut self, channel: ChannelId, entries: Vec<Entry>) -> Vec<Entry> {
         let mut last = self.last;
         let new: Vec<Entry> = entries
             .into_iter()
             .filter(|entry| {
-                let follows = last.is_none_or(|last| entry.seq == last.next());
+                let is_of_this = entry.channel == channel && entry.epoch == self.epoch;
+                let follows = is_of_this && last.is_none_or(|last| entry.seq == last.next());
                 if follows {
                     last = Some(entry.seq);
                 }
@@ -81,7 +86,7 @@ impl Timeline {
     }
 
     fn restart(&mut self, epoch: Epoch) {
-        *self = Self { epoch, last: None, ..*self };
+        *self = Self { epoch, last: None, head: Seq::ZERO, ..*self };
     }
 
     /// Whether the relay has less than was handed on: its storage was restored, and the log is another one. If so, starts over.
@@ -93,21 +98,24 @@ impl Timeline {
         ahead
     }
 
-    /// Whether the relay has more than was handed on.
-    pub(crate) fn is_behind(&self, head: Seq) -> bool {
-        self.last.is_none_or(|last| last < head)
+    /// Takes note of how far the log goes; whether that, or what was heard before, is more than was handed on.
+    pub(crate) fn heard(&mut self, head: Seq) -> bool {
+        self.head = self.head.max(head);
+        self.last.is_none_or(|last| last < self.head)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use mechat_protocol::{Body, ChannelId, UnixMillis};
+    use mechat_protocol::{Body, UnixMillis};
 
     use super::*;
 
+    const DEN: ChannelId = ChannelId(1);
+
     fn entry(epoch: u32, seq: u64) -> Entry {
         Entry {
-            channel: ChannelId(1),
+            channel: DEN,
             epoch: Epoch(epoch),
             seq: Seq(seq),
             at_ms: UnixMillis(0),
@@ -121,30 +129,39 @@ mod tests {
     fn applies_only_the_next_and_pulls_gaps() {
         let mut timeline = Timeline::new(Epoch(1));
         assert_eq!(timeline.pushed(&entry(1, 5)), Step::Pull, "nothing is known yet");
-        assert_eq!(timeline.pulled(vec![entry(1, 4), entry(1, 5)]).len(), 2);
+        assert_eq!(timeline.pulled(DEN, vec![entry(1, 4), entry(1, 5)]).len(), 2);
         assert_eq!(timeline.pushed(&entry(1, 5)), Step::Ignore);
         assert_eq!(timeline.pushed(&entry(1, 6)), Step::Apply);
         assert_eq!(timeline.pushed(&entry(1, 8)), Step::Pull);
         assert_eq!(timeline.last(), Some(Seq(6)), "a gap is not passed over");
-        assert_eq!(timeline.pulled(vec![entry(1, 6), entry(1, 7), entry(1, 8)]).len(), 2, "6 is known");
-        assert!(!timeline.is_behind(Seq(8)) && timeline.is_behind(Seq(9)));
+        assert_eq!(timeline.pulled(DEN, vec![entry(1, 6), entry(1, 7), entry(1, 8)]).len(), 2, "6 is known");
+        assert!(!timeline.heard(Seq(8)) && timeline.heard(Seq(9)));
+        assert!(timeline.heard(Seq(8)), "what was heard of once is not forgotten");
     }
 
     #[test]
     fn a_page_with_a_hole_is_taken_up_to_the_hole() {
         let mut timeline = Timeline::new(Epoch(1));
-        let new = timeline.pulled(vec![entry(1, 1), entry(1, 3)]);
+        let new = timeline.pulled(DEN, vec![entry(1, 1), entry(1, 3)]);
         assert_eq!(new.len(), 1);
         assert_eq!(timeline.last(), Some(Seq(1)));
     }
 
     #[test]
+    fn a_page_that_holds_entries_of_another_log_is_not_taken_for_this_one() {
+        let mut timeline = Timeline::new(Epoch(1));
+        let elsewhere = Entry { channel: ChannelId(2), ..entry(1, 1) };
+        assert!(timeline.pulled(DEN, vec![elsewhere, entry(2, 1)]).is_empty());
+        assert_eq!(timeline.pulled(DEN, vec![entry(1, 1)]).len(), 1);
+    }
+
+    #[test]
     fn another_epoch_starts_over() {
         let mut timeline = Timeline::new(Epoch(1));
-        timeline.pulled(vec![entry(1, 9)]);
+        timeline.pulled(DEN, vec![entry(1, 9)]);
         assert_eq!(timeline.pushed(&entry(2, 1)), Step::Reset);
         assert_eq!(timeline.last(), None);
-        assert!(timeline.pulled(Vec::new()).is_empty());
+        assert!(timeline.pulled(DEN, Vec::new()).is_empty());
         assert_eq!(timeline.last(), Some(Seq::ZERO), "an empty log is a known one");
     }
 }

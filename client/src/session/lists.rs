@@ -1,5 +1,6 @@
 //! Channels and people: listings over all their pages, joins and leaves.
 
+use mechat_protocol::limits::{CHANNELS_MAX, MEMBERS_PER_CHANNEL_MAX};
 use mechat_protocol::message::Message;
 use mechat_protocol::reply::{
     ChannelInfo, ChannelPage, ConnectionPage, ConnectionRow, Participant, ParticipantPage,
@@ -11,6 +12,10 @@ use mechat_protocol::{ChannelId, ChannelName, RequestId};
 
 use super::{Now, Output, Pending, Session};
 use crate::event::Event;
+
+/// Rows of one listing over all its pages; a relay that goes on beyond that is left.
+const ROWS_MAX: usize = 262_144;
+const _: () = assert!(ROWS_MAX > CHANNELS_MAX && ROWS_MAX > MEMBERS_PER_CHANNEL_MAX);
 
 /// Channels of the pages so far.
 #[derive(Debug, Default)]
@@ -86,9 +91,13 @@ impl Session {
         page: ChannelPage,
         outputs: &mut Vec<Output>,
     ) {
+        let goes_on = page.more && !page.channels.is_empty();
         rows.rows.extend(page.channels);
+        if rows.rows.len() > ROWS_MAX {
+            return self.endless(now, outputs);
+        }
         match rows.rows.last() {
-            Some(last) if page.more => {
+            Some(last) if goes_on => {
                 let next = list_channels(Some(last.name.clone()));
                 self.user_request(now, Pending::Channels(rows), next, outputs);
             }
@@ -114,6 +123,7 @@ impl Session {
         for info in news {
             self.follow(now, info, outputs);
         }
+        self.open_outbox(outputs);
     }
 
     pub(super) fn list_participants(
@@ -139,10 +149,14 @@ impl Session {
         page: ParticipantPage,
         outputs: &mut Vec<Output>,
     ) {
+        let goes_on = page.more && !page.participants.is_empty();
         rows.rows.extend(page.participants);
+        if rows.rows.len() > ROWS_MAX {
+            return self.endless(now, outputs);
+        }
         let channel = rows.channel;
         match rows.rows.last() {
-            Some(last) if page.more => {
+            Some(last) if goes_on => {
                 let after = Some(last.account.clone());
                 let request = ListParticipants { id: RequestId(0), channel, after };
                 self.request(now, Pending::Participants(rows), request.into(), outputs);
@@ -163,14 +177,23 @@ impl Session {
         page: ConnectionPage,
         outputs: &mut Vec<Output>,
     ) {
+        let goes_on = page.more && !page.connections.is_empty();
         rows.extend(page.connections);
+        if rows.len() > ROWS_MAX {
+            return self.endless(now, outputs);
+        }
         match rows.last() {
-            Some(last) if page.more => {
+            Some(last) if goes_on => {
                 let request = ListConnections { id: RequestId(0), after: Some(last.row) };
                 self.user_request(now, Pending::Connections(rows), request.into(), outputs);
             }
             _ => outputs.push(Output::Event(Event::Connections(rows))),
         }
+    }
+
+    fn endless(&mut self, now: Now, outputs: &mut Vec<Output>) {
+        outputs.push(Output::Disconnect);
+        self.lost(now, "the relay's listing does not end", outputs);
     }
 }
 

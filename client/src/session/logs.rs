@@ -2,18 +2,20 @@
 //!
 //! Invariant: at most `PAGES_IN_FLIGHT` pages are asked for at a time, below the relay's limit; the rest wait.
 
-use mechat_protocol::limits::{HISTORIES_IN_FLIGHT_MAX, PAGE_ENTRIES_MAX};
+use mechat_protocol::limits::{CHANNELS_PER_ACCOUNT_MAX, HISTORIES_IN_FLIGHT_MAX, PAGE_ENTRIES_MAX};
 use mechat_protocol::reply::{ChannelInfo, ErrorReply, HistoryPage};
 use mechat_protocol::request::{HistoryRange, ReadHistory};
-use mechat_protocol::{Body, ChannelId, Entry, ErrorCode, RequestId};
+use mechat_protocol::{Body, ChannelId, Entry, ErrorCode, RequestId, Seq};
 
-use super::{Now, Output, Pending, Session, offline, refused, retry_delay_ms};
+use super::{Now, Output, Pending, Session, crowded, cut, offline, refused, retry_delay_ms};
 use crate::event::{Event, RequestKind};
 use crate::timeline::{Step, Timeline};
 
 /// Pages asked for and not yet answered.
 const PAGES_IN_FLIGHT: usize = 4;
 const _: () = assert!(PAGES_IN_FLIGHT < HISTORIES_IN_FLIGHT_MAX);
+/// Pages that wait for their turn; beyond that the user's are refused. Each channel waits for at most one of the client's own.
+const PAGES_WAITING_MAX: usize = 2 * CHANNELS_PER_ACCOUNT_MAX;
 
 /// A page that waits for its turn.
 #[derive(Debug)]
@@ -47,9 +49,11 @@ impl Session {
         }
     }
 
-    /// The relay has more of a channel than was handed on.
-    pub(super) fn behind(&mut self, now: Now, channel: ChannelId, outputs: &mut Vec<Output>) {
-        if self.timelines.contains_key(&channel) {
+    /// The relay dropped entries of a channel up to `head`.
+    pub(super) fn behind(&mut self, now: Now, channel: ChannelId, head: Seq, outputs: &mut Vec<Output>) {
+        if let Some(timeline) = self.timelines.get_mut(&channel).filter(|timeline| timeline.announced)
+            && timeline.heard(head)
+        {
             self.pull(now, channel, outputs);
         }
     }
@@ -59,7 +63,7 @@ impl Session {
         let channel = info.channel;
         let timeline = self.timelines.entry(channel).or_insert_with(|| Timeline::new(info.epoch));
         let reset = timeline.learned(info.epoch) || timeline.is_ahead(info.head);
-        let behind = timeline.is_behind(info.head);
+        let behind = timeline.heard(info.head);
         if !std::mem::replace(&mut timeline.announced, true) {
             outputs.push(Output::Event(Event::Joined(info.clone())));
         }
@@ -87,11 +91,21 @@ impl Session {
         range: HistoryRange,
         outputs: &mut Vec<Output>,
     ) {
-        if !self.signed_in {
+        if !self.may_ask() {
             return outputs.push(refused(RequestKind::ReadHistory, offline()));
+        }
+        if self.pages.len() >= PAGES_WAITING_MAX {
+            return outputs.push(refused(RequestKind::ReadHistory, crowded()));
         }
         self.pages.push_back(PageWanted::User(channel, range));
         self.ask_pages(now, outputs);
+    }
+
+    /// The connection or the account is gone, and with it what was asked: the user hears of their own.
+    pub(super) fn forget_pages(&mut self, outputs: &mut Vec<Output>) {
+        self.pages_in_flight = 0;
+        let users = self.pages.drain(..).filter(|page| matches!(page, PageWanted::User(..)));
+        outputs.extend(users.map(|_| refused(RequestKind::ReadHistory, cut())));
     }
 
     fn ask_pages(&mut self, now: Now, outputs: &mut Vec<Output>) {
@@ -132,9 +146,9 @@ impl Session {
                 outputs.push(Output::Event(Event::Reset(channel)));
             }
             let first = timeline.last().is_none();
-            let new = timeline.pulled(page.entries);
+            let new = timeline.pulled(channel, page.entries);
             let progress = !new.is_empty();
-            let behind = timeline.is_behind(page.head);
+            let behind = timeline.heard(page.head);
             if progress {
                 outputs.push(appended(channel, new, !first));
             }
@@ -163,6 +177,12 @@ impl Session {
             self.list_again_ms = Some(now.ms + retry_delay_ms(error));
         }
         self.page_done(now, outputs);
+    }
+
+    /// The client's own listing was refused. Without one it does not know its channels, so it asks again.
+    pub(super) fn listing_refused(&mut self, now: Now, error: &ErrorReply) {
+        tracing::warn!(code = %error.code, "the listing of channels was refused");
+        self.list_again_ms = Some(now.ms + retry_delay_ms(error));
     }
 
     /// Lists the channels, unless that is under way.

@@ -13,20 +13,23 @@ use mechat_certs::TrustError;
 use mechat_certs::password::PasswordError;
 use mechat_protocol::codec::Incoming;
 use mechat_protocol::event::Close;
-use mechat_protocol::limits::{IDLE_TIMEOUT_MS, PING_INTERVAL_MS, PROTOCOL_VERSION};
+use mechat_protocol::limits::{
+    IDLE_TIMEOUT_MS, IN_FLIGHT_MAX, PING_INTERVAL_MS, PROTOCOL_VERSION, SHUTDOWN_TIMEOUT_MS,
+};
 use mechat_protocol::message::Message;
 use mechat_protocol::reply::{ErrorReply, Welcome};
 use mechat_protocol::request::{Hello, Ping};
 use mechat_protocol::secret::Token;
-use mechat_protocol::{AccountName, ChannelId, ErrorCode, Fingerprint, RequestId, Retry};
+use mechat_protocol::{AccountName, ChannelId, ErrorCode, Fingerprint, Nonce, RequestId, Retry};
 use secrecy::SecretString;
 
 use crate::Command;
 use crate::backoff;
 use crate::event::{Event, Link, RequestKind, SignedOut};
-use crate::outbox::Outbox;
+use crate::outbox::{Outbox, Unsent};
 use crate::timeline::Timeline;
 
+mod kept;
 mod lists;
 mod logs;
 mod sign_in;
@@ -71,6 +74,12 @@ pub(crate) enum Input {
     Lost(String),
     /// A password step is done. `step` is from its output.
     Password { step: u64, result: Result<Vec<u8>, PasswordError> },
+    /// The outbox on disk is open; this is what an earlier run of the account left in it.
+    Restored { account: AccountName, messages: Vec<Unsent>, damage: Option<String> },
+    /// These messages are on disk.
+    Kept(Vec<Nonce>),
+    /// These messages are not, or those that were may not be any more.
+    NotKept { nonces: Vec<Nonce>, reason: String },
     /// Time passed.
     Tick,
 }
@@ -95,6 +104,14 @@ pub(crate) enum Output {
     Disconnect,
     /// Queue a message.
     Send(Message),
+    /// Open the outbox of an account on disk; answered by `Restored`, or by `NotKept` without messages.
+    OpenOutbox(AccountName),
+    /// Put a message into it; answered by `Kept` or `NotKept`.
+    Keep(Unsent),
+    /// Take a message out of it.
+    Forget(Nonce),
+    /// Close it.
+    CloseOutbox,
     /// Remember the certificate.
     Pin(Fingerprint),
     /// Compute a step of a password's registration or login, off this thread.
@@ -141,7 +158,7 @@ enum Pending {
     Create,
     Join,
     Leave(ChannelId),
-    Say(mechat_protocol::Nonce),
+    Say(Nonce),
     Channels(lists::ChannelRows),
     Participants(lists::ParticipantRows),
     Connections(Vec<mechat_protocol::reply::ConnectionRow>),
@@ -159,8 +176,10 @@ pub(crate) struct Session {
     state: State,
     failures: u32,
     welcome: Option<Welcome>,
-    /// What `go_away` asked to wait, in milliseconds.
-    go_away_ms: Option<u64>,
+    /// The relay said `go_away`: nothing new is sent here, and nothing connects before this.
+    return_ms: Option<u64>,
+    /// When a relay that said `go_away` and did not close is left.
+    leave_at_ms: Option<u64>,
     /// The relay's own word for the end of the connection.
     last_close: Option<Close>,
     heard_ms: u64,
@@ -171,12 +190,15 @@ pub(crate) struct Session {
     /// Resumes the session on the next connection.
     token: Option<Token>,
     signed_in: bool,
+    /// `logout` is under way: nothing may follow it before its reply.
+    logging_out: bool,
     next_step: u64,
     timelines: BTreeMap<ChannelId, Timeline>,
     /// History pages that wait for their turn.
     pages: VecDeque<logs::PageWanted>,
     pages_in_flight: usize,
     outbox: Outbox,
+    disk: kept::Disk,
     /// When refused messages are sent again.
     retry_outbox_ms: Option<u64>,
     /// When the channels are listed again, since a page was refused.
@@ -196,7 +218,8 @@ impl Session {
             state: State::Connecting,
             failures: 0,
             welcome: None,
-            go_away_ms: None,
+            return_ms: None,
+            leave_at_ms: None,
             last_close: None,
             heard_ms: 0,
             spoken_ms: 0,
@@ -205,17 +228,24 @@ impl Session {
             flow: Flow::Idle,
             token: None,
             signed_in: false,
+            logging_out: false,
             next_step: 0,
             timelines: BTreeMap::new(),
             pages: VecDeque::new(),
             pages_in_flight: 0,
             outbox: Outbox::default(),
+            disk: kept::Disk::None,
             retry_outbox_ms: None,
             list_again_ms: None,
             moved: BTreeSet::new(),
             owner: None,
             up_since_ms: 0,
         }
+    }
+
+    /// A session whose messages are on disk before they are sent.
+    pub(crate) fn keeping(agent: String) -> Self {
+        Self { disk: kept::Disk::Closed, ..Self::new(agent) }
     }
 
     /// Begins: the first output is a `Connect`.
@@ -239,6 +269,11 @@ impl Session {
             }
             Input::Lost(reason) => self.lost(now, &reason, outputs),
             Input::Password { step, result } => self.password_done(now, step, result, outputs),
+            Input::Restored { account, messages, damage } => {
+                self.restored(now, &account, messages, damage, outputs);
+            }
+            Input::Kept(nonces) => self.kept(now, &nonces, outputs),
+            Input::NotKept { nonces, reason } => self.not_kept(now, &nonces, reason, outputs),
             Input::Tick => self.tick(now, outputs),
         }
     }
@@ -250,7 +285,8 @@ impl Session {
             State::Greeting | State::Up => {
                 let ping = self.spoken_ms + PING_INTERVAL_MS;
                 let dead = self.heard_ms + SILENCE_MAX_MS;
-                [Some(ping), Some(dead), self.retry_outbox_ms, self.list_again_ms].into_iter().flatten().min()
+                let others = [self.retry_outbox_ms, self.list_again_ms, self.leave_at_ms];
+                others.into_iter().flatten().chain([ping, dead]).min()
             }
             State::Connecting | State::Untrusted(_) | State::Failed | State::Stopped => None,
         }
@@ -263,6 +299,10 @@ impl Session {
                 if self.heard_ms + SILENCE_MAX_MS <= now.ms {
                     outputs.push(Output::Disconnect);
                     return self.lost(now, "the relay fell silent", outputs);
+                }
+                if self.leave_at_ms.is_some_and(|at| at <= now.ms) {
+                    outputs.push(Output::Disconnect);
+                    return self.lost(now, "the relay said that it goes away", outputs);
                 }
                 if self.spoken_ms + PING_INTERVAL_MS <= now.ms {
                     self.request(now, Pending::Ping, Ping { id: RequestId(0) }.into(), outputs);
@@ -362,8 +402,8 @@ impl Session {
 
     fn wait(&mut self, now: Now, reason: String, outputs: &mut Vec<Output>) {
         self.failures = self.failures.saturating_add(1);
-        let retry_in = match self.go_away_ms.take() {
-            Some(delay_ms) => Duration::from_millis(delay_ms),
+        let retry_in = match self.return_ms.take() {
+            Some(return_ms) => Duration::from_millis(return_ms.saturating_sub(now.ms)),
             None => backoff::delay(self.failures, now.random),
         };
         let until_ms = now.ms + u64::try_from(retry_in.as_millis()).unwrap_or(u64::MAX);
@@ -394,10 +434,9 @@ impl Session {
     }
 
     fn forget_connection(&mut self, outputs: &mut Vec<Output>) {
-        self.signed_in = false;
+        (self.signed_in, self.logging_out, self.leave_at_ms) = (false, false, None);
         self.welcome = None;
-        self.pages.clear();
-        self.pages_in_flight = 0;
+        self.forget_pages(outputs);
         self.outbox.rewind();
         self.retry_outbox_ms = None;
         self.list_again_ms = None;
@@ -405,17 +444,10 @@ impl Session {
         for timeline in self.timelines.values_mut() {
             timeline.pulling = false;
         }
-        let error = ErrorReply {
-            id: None,
-            code: ErrorCode::Unknown,
-            message: "the connection was lost before the relay answered: try again".into(),
-            retry: Retry::Later,
-            retry_after_ms: None,
-        };
         for (_, pending) in self.pending.drain() {
             match pending {
                 Pending::Call(ticket) => outputs.push(Output::Event(Event::Called { ticket, reply: None })),
-                pending => outputs.extend(pending.lost_kind().map(|request| refused(request, error.clone()))),
+                pending => outputs.extend(pending.lost_kind().map(|request| refused(request, cut()))),
             }
         }
     }
@@ -425,11 +457,17 @@ impl Session {
         match message {
             Message::Entry(entry) => self.entry(now, entry, outputs),
             Message::Presence(presence) => outputs.push(Output::Event(Event::Presence(presence.changes))),
-            Message::Lagged(lagged) => self.behind(now, lagged.channel, outputs),
-            Message::GoAway(go_away) => self.go_away_ms = Some(go_away.delay_ms.min(RETRY_MAX_MS)),
+            Message::Lagged(lagged) => self.behind(now, lagged.channel, lagged.head, outputs),
+            Message::GoAway(go_away) => self.going_away(now, go_away.delay_ms),
             Message::Close(close) => self.closed(now, close, outputs),
             reply => self.reply(now, reply, outputs),
         }
+    }
+
+    /// The relay stops: what it has is still answered, so its close is waited for, but not for ever.
+    fn going_away(&mut self, now: Now, delay_ms: u64) {
+        self.return_ms = Some(now.ms + delay_ms.min(RETRY_MAX_MS));
+        self.leave_at_ms.get_or_insert(now.ms + SHUTDOWN_TIMEOUT_MS);
     }
 
     fn closed(&mut self, now: Now, close: Close, outputs: &mut Vec<Output>) {
@@ -492,6 +530,11 @@ impl Session {
             Pending::SignIn(kind) => self.sign_in_refused(kind, error, outputs),
             Pending::Say(nonce) => self.say_refused(now, nonce, error, outputs),
             Pending::Pull(channel) => self.pull_refused(now, channel, &error, outputs),
+            Pending::Channels(rows) if !rows.asked => self.listing_refused(now, &error),
+            Pending::Logout => {
+                self.logging_out = false;
+                outputs.push(refused(RequestKind::Logout, error));
+            }
             Pending::History(_) => {
                 self.page_done(now, outputs);
                 outputs.push(refused(RequestKind::ReadHistory, error));
@@ -511,19 +554,34 @@ impl Session {
 
     /// Sends a request of the user, or says why not.
     fn user_request(&mut self, now: Now, pending: Pending, request: Message, outputs: &mut Vec<Output>) {
-        if self.signed_in {
-            self.request(now, pending, request, outputs);
-        } else {
+        if !self.may_ask() {
             outputs.push(refused(pending.kind(), offline()));
+        } else if self.is_crowded() {
+            outputs.push(refused(pending.kind(), crowded()));
+        } else {
+            self.request(now, pending, request, outputs);
         }
     }
 
+    /// Whether requests of an account may be sent.
+    const fn may_ask(&self) -> bool {
+        self.signed_in && !self.logging_out
+    }
+
+    /// Whether so much is unanswered that the user has to wait: the relay would refuse more, or does not answer at all.
+    fn is_crowded(&self) -> bool {
+        self.pending.len() >= IN_FLIGHT_MAX
+    }
+
     fn call(&mut self, now: Now, ticket: u64, request: Message, outputs: &mut Vec<Output>) {
-        if matches!(self.state, State::Up) {
-            self.request(now, Pending::Call(ticket), request, outputs);
+        let reply = if !matches!(self.state, State::Up) {
+            None
+        } else if self.is_crowded() {
+            Some(Box::new(crowded().into()))
         } else {
-            outputs.push(Output::Event(Event::Called { ticket, reply: None }));
-        }
+            return self.request(now, Pending::Call(ticket), request, outputs);
+        };
+        outputs.push(Output::Event(Event::Called { ticket, reply }));
     }
 
     fn fresh_id(&mut self) -> RequestId {
@@ -572,6 +630,20 @@ fn refused(request: RequestKind, error: ErrorReply) -> Output {
 /// How long to wait before something refused for now is tried again.
 fn retry_delay_ms(error: &ErrorReply) -> u64 {
     error.retry_after_ms.map_or(RETRY_MS, |ms| ms.min(RETRY_MAX_MS))
+}
+
+/// What a request gets that a lost connection left unanswered.
+fn cut() -> ErrorReply {
+    let text = "the connection was lost before the relay answered: try again";
+    ErrorReply { retry: Retry::Later, ..ErrorReply::new(None, ErrorCode::Unknown, text) }
+}
+
+fn crowded() -> ErrorReply {
+    ErrorReply::new(
+        None,
+        ErrorCode::Busy,
+        "too many requests wait for the relay's answer: wait for some of them",
+    )
 }
 
 fn offline() -> ErrorReply {

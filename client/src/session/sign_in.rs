@@ -246,15 +246,16 @@ impl Session {
     }
 
     pub(super) fn logout(&mut self, now: Now, outputs: &mut Vec<Output>) {
-        if self.signed_in {
+        if self.may_ask() {
             self.request(now, Pending::Logout, Logout { id: RequestId(0) }.into(), outputs);
+            self.logging_out = true;
         } else {
             outputs.push(refused(RequestKind::Logout, offline()));
         }
     }
 
     pub(super) fn logged_out(&mut self, outputs: &mut Vec<Output>) {
-        self.signed_in = false;
+        (self.signed_in, self.logging_out) = (false, false);
         self.token = None;
         self.forget_account("you logged out before it was acknowledged", outputs);
         self.owner = None;
@@ -266,7 +267,7 @@ impl Session {
     /// What belongs to an account goes with it: the next one to sign in is somebody else.
     fn forget_account(&mut self, why: &str, outputs: &mut Vec<Output>) {
         self.timelines.clear();
-        self.pages.clear();
+        self.forget_pages(outputs);
         self.empty_outbox(why, outputs);
     }
 }

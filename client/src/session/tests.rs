@@ -14,17 +14,28 @@ use uuid::Uuid;
 use super::*;
 use crate::event::OutboxState;
 
-const DEN: ChannelId = ChannelId(7);
+pub(super) const DEN: ChannelId = ChannelId(7);
 
 /// A session, the time, and what it last wanted.
-struct Bench {
-    session: Session,
-    ms: u64,
+pub(super) struct Bench {
+    pub(super) session: Session,
+    pub(super) ms: u64,
 }
 
 impl Bench {
     fn new() -> Self {
-        let mut session = Session::new("test".into());
+        Self::on(Session::new("test".into()))
+    }
+
+    /// With an outbox on disk, which the test answers for.
+    pub(super) fn keeping() -> Self {
+        let mut bench = Self::on(Session::keeping("test".into()));
+        bench.greet();
+        bench.feed(Input::Command(Command::Resume(token(1))));
+        bench
+    }
+
+    fn on(mut session: Session) -> Self {
         let mut outputs = Vec::new();
         session.start(&mut outputs);
         assert!(matches!(outputs.last(), Some(Output::Connect)));
@@ -32,7 +43,7 @@ impl Bench {
     }
 
     /// Connected, welcomed and signed in; a member of #den up to `head`.
-    fn signed_in(head: u64) -> Self {
+    pub(super) fn signed_in(head: u64) -> Self {
         let mut bench = Self::new();
         bench.greet();
         let account = AccountName::new("ann").expect("name");
@@ -41,16 +52,22 @@ impl Bench {
         bench
     }
 
-    fn greet(&mut self) {
+    pub(super) fn greet(&mut self) {
         let outputs = self.feed(Input::Connected(Fingerprint::new([0; 32])));
         let id = sent(&outputs)[0].id().expect("an id");
         self.receive(welcome(id));
     }
 
     /// Answers the request for a sign-in that was just sent, and the listing that follows.
-    fn sign_in(&mut self, account: &AccountName, head: u64) -> Vec<Output> {
+    pub(super) fn sign_in(&mut self, account: &AccountName, head: u64) -> Vec<Output> {
+        let mut outputs = self.sign_in_without_listing(account);
+        outputs.extend(self.list(head));
+        outputs
+    }
+
+    pub(super) fn sign_in_without_listing(&mut self, account: &AccountName) -> Vec<Output> {
         let id = self.pending_id(|pending| matches!(pending, Pending::SignIn(_)));
-        let mut outputs = self.receive(
+        self.receive(
             SignedIn {
                 id,
                 account: account.clone(),
@@ -60,33 +77,35 @@ impl Bench {
                 admin: false,
             }
             .into(),
-        );
-        let id = self.pending_id(|pending| matches!(pending, Pending::Channels(_)));
-        outputs.extend(self.receive(ChannelPage { id, channels: vec![den(head)], more: false }.into()));
-        outputs
+        )
     }
 
-    fn feed(&mut self, input: Input) -> Vec<Output> {
+    pub(super) fn list(&mut self, head: u64) -> Vec<Output> {
+        let id = self.pending_id(|pending| matches!(pending, Pending::Channels(_)));
+        self.receive(ChannelPage { id, channels: vec![den(head)], more: false }.into())
+    }
+
+    pub(super) fn feed(&mut self, input: Input) -> Vec<Output> {
         let mut outputs = Vec::new();
         self.session.handle(Now { ms: self.ms, random: 250 }, input, &mut outputs);
         outputs
     }
 
-    fn receive(&mut self, message: Message) -> Vec<Output> {
+    pub(super) fn receive(&mut self, message: Message) -> Vec<Output> {
         self.feed(Input::Frame(Incoming::Message(message)))
     }
 
-    fn pending_id(&self, wanted: impl Fn(&Pending) -> bool) -> RequestId {
+    pub(super) fn pending_id(&self, wanted: impl Fn(&Pending) -> bool) -> RequestId {
         *self.session.pending.iter().find(|(_, pending)| wanted(pending)).expect("it is in flight").0
     }
 
-    fn say(&mut self, n: u128) -> Vec<Output> {
+    pub(super) fn say(&mut self, n: u128) -> Vec<Output> {
         let content = Content::text("hi").expect("text");
         self.feed(Input::Command(Command::Say { channel: DEN, nonce: nonce(n), content, in_reply_to: None }))
     }
 
     /// Answers the page that is asked for.
-    fn page(&mut self, seqs: std::ops::RangeInclusive<u64>, head: u64) -> Vec<Output> {
+    pub(super) fn page(&mut self, seqs: std::ops::RangeInclusive<u64>, head: u64) -> Vec<Output> {
         let id = self.pending_id(|pending| matches!(pending, Pending::Pull(_)));
         let entries = seqs.map(entry).collect();
         self.receive(
@@ -95,11 +114,11 @@ impl Bench {
     }
 }
 
-fn token(byte: u8) -> Token {
+pub(super) fn token(byte: u8) -> Token {
     Token::new(vec![byte; 4]).expect("short")
 }
 
-fn nonce(n: u128) -> Nonce {
+pub(super) fn nonce(n: u128) -> Nonce {
     Nonce(Uuid::from_u128(n))
 }
 
@@ -154,7 +173,7 @@ fn welcome(id: RequestId) -> Message {
     welcome.into()
 }
 
-fn sent(outputs: &[Output]) -> Vec<&Message> {
+pub(super) fn sent(outputs: &[Output]) -> Vec<&Message> {
     outputs
         .iter()
         .filter_map(|output| if let Output::Send(message) = output { Some(message) } else { None })
@@ -293,6 +312,114 @@ fn a_close_decides_whether_and_when_to_return() {
 }
 
 #[test]
+fn a_relay_that_goes_away_is_sent_nothing_new_and_left_if_it_stays() {
+    let mut bench = Bench::signed_in(0);
+    bench.say(1);
+    bench.ms += 100;
+    bench.receive(GoAway { delay_ms: 1_500 }.into());
+    assert!(sent(&bench.say(2)).is_empty(), "it would only be refused");
+    let id = bench.pending_id(|pending| matches!(pending, Pending::Say(_)));
+    let position = Position { channel: DEN, epoch: Epoch(1), seq: Seq(1) };
+    let outputs = bench.receive(Ack { id, position, at_ms: UnixMillis(5) }.into());
+    assert!(matches!(outputs[..], [Output::Event(Event::Outbox { state: OutboxState::Acked { .. }, .. })]));
+    bench.ms += 600;
+    let outputs = bench.receive(Close::new(CloseCode::ShuttingDown, "stops").into());
+    assert!(
+        matches!(link(&outputs), Some(Link::Down { retry_in, .. }) if retry_in.as_millis() == 900),
+        "the delay counts from its word: {outputs:?}"
+    );
+    bench.ms += 900;
+    bench.feed(Input::Tick);
+    bench.greet();
+    let outputs = bench.sign_in(&AccountName::new("ann").expect("name"), 0);
+    assert!(sent(&outputs).iter().any(|m| matches!(m, Message::Send(send) if send.nonce == nonce(2))));
+
+    bench.receive(GoAway { delay_ms: 10 }.into());
+    bench.ms += SHUTDOWN_TIMEOUT_MS;
+    assert_eq!(bench.session.next_deadline(), Some(bench.ms));
+    let outputs = bench.feed(Input::Tick);
+    assert!(matches!(outputs[0], Output::Disconnect));
+    assert!(matches!(link(&outputs), Some(Link::Down { retry_in: Duration::ZERO, .. })));
+}
+
+#[test]
+fn an_entry_that_overtakes_a_page_is_not_forgotten() {
+    let mut bench = Bench::signed_in(3);
+    bench.page(1..=3, 3);
+    bench.receive(entry(7).into());
+    assert!(bench.receive(entry(9).into()).is_empty(), "one page at a time");
+    let outputs = bench.page(4..=7, 7);
+    assert_eq!(appended(&outputs), [4, 5, 6, 7]);
+    let ranges: Vec<_> = sent(&outputs)
+        .into_iter()
+        .filter_map(|m| if let Message::ReadHistory(read) = m { Some(read.range) } else { None })
+        .collect();
+    assert_eq!(ranges, [HistoryRange::After { seq: Seq(7) }], "the page was read before 9 was there");
+}
+
+#[test]
+fn nothing_follows_a_logout_and_a_refused_one_goes_on() {
+    let mut bench = Bench::signed_in(0);
+    bench.feed(Input::Command(Command::Logout));
+    assert!(sent(&bench.say(1)).is_empty());
+    let outputs = bench.feed(Input::Command(Command::ListChannels));
+    assert!(matches!(outputs[..], [Output::Event(Event::Refused { .. })]), "{outputs:?}");
+    let id = bench.pending_id(|pending| matches!(pending, Pending::Logout));
+    bench.receive(ErrorReply::new(Some(id), ErrorCode::Busy, "later").into());
+    assert_eq!(sent(&bench.say(2)).len(), 2, "both go out");
+}
+
+#[test]
+fn a_page_that_waited_for_its_turn_is_answered_by_a_cut() {
+    let mut bench = Bench::signed_in(0);
+    for _ in 0..6 {
+        let channel = DEN;
+        bench.feed(Input::Command(Command::ReadHistory { channel, range: HistoryRange::Latest }));
+    }
+    let outputs = bench.feed(Input::Lost("cut".into()));
+    let refused =
+        |o: &&Output| matches!(o, Output::Event(Event::Refused { request: RequestKind::ReadHistory, .. }));
+    assert_eq!(outputs.iter().filter(refused).count(), 6);
+}
+
+#[test]
+fn the_own_listing_that_was_refused_is_asked_for_again() {
+    let mut bench = Bench::signed_in(0);
+    bench.session.list_channels(Now { ms: 0, random: 0 }, false, &mut Vec::new());
+    let id = bench.pending_id(|pending| matches!(pending, Pending::Channels(_)));
+    let outputs = bench.receive(ErrorReply::new(Some(id), ErrorCode::Busy, "later").into());
+    assert!(outputs.is_empty(), "the user did not ask: {outputs:?}");
+    bench.ms += RETRY_MS;
+    assert!(matches!(sent(&bench.feed(Input::Tick))[..], [Message::ListChannels(_)]));
+}
+
+#[test]
+fn a_relay_that_answers_nothing_or_for_ever_costs_a_bounded_amount() {
+    let mut bench = Bench::signed_in(0);
+    let mut refused = 0;
+    for _ in 0..2 * IN_FLIGHT_MAX {
+        let outputs = bench.feed(Input::Command(Command::ListConnections));
+        refused += usize::from(sent(&outputs).is_empty());
+    }
+    assert!(refused >= IN_FLIGHT_MAX, "{refused} refused");
+    assert_eq!(bench.session.pending.len(), IN_FLIGHT_MAX);
+
+    let mut bench = Bench::signed_in(0);
+    bench.feed(Input::Command(Command::ListChannels));
+    let mut pages = 0;
+    let outputs = loop {
+        let id = bench.pending_id(|pending| matches!(pending, Pending::Channels(_)));
+        let outputs = bench.receive(ChannelPage { id, channels: vec![den(0); 2_000], more: true }.into());
+        pages += 1;
+        if sent(&outputs).is_empty() {
+            break outputs;
+        }
+        assert!(pages < 1_000, "it goes on for ever");
+    };
+    assert!(matches!(link(&outputs), Some(Link::Down { .. })), "{outputs:?}");
+}
+
+#[test]
 fn a_login_that_was_cut_begins_again_by_itself() {
     let mut bench = Bench::new();
     bench.greet();
@@ -409,7 +536,7 @@ fn nothing_a_relay_says_makes_it_panic_or_break_its_promises() {
 }
 
 /// Nonces that failed for good.
-fn failed(outputs: &[Output]) -> Vec<Nonce> {
+pub(super) fn failed(outputs: &[Output]) -> Vec<Nonce> {
     let failed = outputs.iter().filter_map(|output| match output {
         Output::Event(Event::Outbox { nonce, state: OutboxState::Failed(_), .. }) => Some(*nonce),
         _ => None,

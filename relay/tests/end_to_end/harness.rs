@@ -87,6 +87,7 @@ impl Person {
             pins: pins.to_owned(),
             invited: Some(fingerprint),
             agent: "test".into(),
+            outbox: None,
         };
         let (client, events) = Client::start(config);
         let mut person = Self { client, events };

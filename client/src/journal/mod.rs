@@ -1,0 +1,349 @@
+//! The outbox on disk: one file for each account at each relay.
+//!
+//! Owns the file's form, its lock, what is live in it, and its compaction. Everything here blocks; the [`keeper`](crate::keeper) runs it
+//! off the runtime's threads. It never decides what is sent.
+//!
+//! The file is a row of records ([`record`]): what it is, then messages kept and messages gone. It is only ever appended to, cut at its
+//! end, or replaced whole by a rename.
+//!
+//! Invariants: what [`Journal::flush`] reported as written is read by the next [`Journal::open`], whatever ends the process, and after
+//! [`File::sync_data`] whatever ends the machine; a file has one owner at a time; an end that a crash left half written is cut off and
+//! told; what is damaged otherwise is put aside under another name, never thrown away.
+
+mod record;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, BufReader, ErrorKind, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use mechat_protocol::{AccountName, Nonce, RelayAddress};
+use sha2::{Digest, Sha256};
+
+use crate::outbox::Unsent;
+use record::{Next, Reader, Record};
+
+/// Bytes below which a file is not compacted.
+const COMPACT_MIN: u64 = 1_024 * 1_024;
+/// Characters of relay and account in a file's name; the digest behind them tells the rest apart.
+const NAME_CHARS_MAX: usize = 80;
+
+/// The outbox cannot be kept on disk.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum JournalError {
+    /// Another client has it.
+    #[error(
+        "another client of this account is running on this machine, and the outbox on disk is in its hands"
+    )]
+    InUse,
+    /// The system refused.
+    #[error("{}: {source}", path.display())]
+    Io { path: PathBuf, source: io::Error },
+    /// It is somebody else's file, or a later version's.
+    #[error("{} is no outbox of this account that this version can read; move it away", path.display())]
+    Foreign { path: PathBuf },
+}
+
+/// What an earlier run left.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Left {
+    /// Messages that were neither acknowledged nor refused, in the order in which they were said.
+    pub(crate) messages: Vec<Unsent>,
+    /// What could not be read, for people.
+    pub(crate) damage: Option<String>,
+}
+
+/// The open file.
+#[derive(Debug)]
+pub(crate) struct Journal {
+    path: PathBuf,
+    file: File,
+    /// Held as long as the file is used.
+    _lock: File,
+    /// The first record, encoded.
+    header: Vec<u8>,
+    /// Bytes of the file that are good.
+    len: u64,
+    /// Messages that are live, and the bytes of their records.
+    live: HashMap<Nonce, u64>,
+    live_bytes: u64,
+    /// Records that are to be written. What did not reach the file stays here for the next time.
+    owed: Vec<u8>,
+    /// `len` from which on a compaction is worth a look.
+    compact_at: u64,
+}
+
+impl Journal {
+    /// Opens the outbox of an account at a relay, making it if it is not there.
+    pub(crate) fn open(
+        directory: &Path,
+        relay: &RelayAddress,
+        account: &AccountName,
+    ) -> Result<(Self, Left), JournalError> {
+        let path = directory.join(file_name(relay, account));
+        let failed = |source| JournalError::Io { path: path.clone(), source };
+        let lock = create_directory(directory).and_then(|()| lock(&path)).map_err(failed)?;
+        let lock = lock.ok_or(JournalError::InUse)?;
+        let header = Record::header(relay, account);
+        let found = survey(&path).map_err(failed)?;
+        if found.header.as_ref().is_some_and(|found| *found != header) {
+            return Err(JournalError::Foreign { path });
+        }
+        let damage = found.tell_damage(&path).map_err(failed)?;
+        let header = header.encoded().map_err(failed)?;
+        let file = match found.len {
+            0 => write_whole(&path, &header, &[]),
+            // What is behind the good part was told, and is aside if it may matter.
+            len => writable(&path).and_then(|file| file.set_len(len).map(|()| (file, len))),
+        };
+        let (file, len) = file.map_err(failed)?;
+        let live: HashMap<Nonce, u64> = found
+            .live
+            .iter()
+            .map(|message| Ok((message.nonce, record_len(message)?)))
+            .collect::<io::Result<_>>()
+            .map_err(failed)?;
+        let live_bytes = live.values().sum();
+        let (owed, compact_at) = (Vec::new(), COMPACT_MIN);
+        let journal = Self { path, file, _lock: lock, header, len, live, live_bytes, owed, compact_at };
+        Ok((journal, Left { messages: found.live, damage }))
+    }
+
+    /// Notes a message; [`Journal::flush`] writes it. One that is live already changes nothing.
+    pub(crate) fn keep(&mut self, message: Unsent) -> io::Result<()> {
+        let nonce = message.nonce;
+        if self.live.contains_key(&nonce) {
+            return Ok(());
+        }
+        let record = Record::Kept { message }.encoded()?;
+        let len = record.len() as u64;
+        self.owed.extend(record);
+        self.live.insert(nonce, len);
+        self.live_bytes += len;
+        Ok(())
+    }
+
+    /// Notes that a message is acknowledged or refused. If the process ends before that is written the message is sent once more, and
+    /// the relay answers with its first place.
+    pub(crate) fn forget(&mut self, nonce: Nonce) -> io::Result<()> {
+        if let Some(len) = self.live.remove(&nonce) {
+            self.live_bytes -= len;
+            self.owed.extend(Record::Gone { nonce }.encoded()?);
+        }
+        Ok(())
+    }
+
+    /// Hands what was noted to the system: it survives the end of this process. What an error kept from the file is
+    /// still noted, and written the next time.
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
+        if self.live.is_empty() {
+            return self.empty();
+        }
+        if self.owed.is_empty() {
+            return Ok(());
+        }
+        let written = self.file.seek(SeekFrom::Start(self.len)).and_then(|_| self.file.write_all(&self.owed));
+        if let Err(error) = written {
+            // Half a record would be told as damage by the next run; where it cannot be cut off the next write covers it.
+            let _ = self.file.set_len(self.len);
+            return Err(error);
+        }
+        self.len += self.owed.len() as u64;
+        self.owed.clear();
+        if self.len >= self.compact_at && self.live_bytes < self.len / 2 {
+            self.compact();
+        }
+        Ok(())
+    }
+
+    /// A handle to wait on until the disk has what was flushed, beside further writes.
+    pub(crate) fn handle(&self) -> io::Result<File> {
+        self.file.try_clone()
+    }
+
+    /// Nothing is live: the cheapest compaction.
+    fn empty(&mut self) -> io::Result<()> {
+        let header = self.header.len() as u64;
+        if self.len > header {
+            self.file.set_len(header)?;
+            self.len = header;
+        }
+        self.owed.clear();
+        Ok(())
+    }
+
+    /// Rewrites the file with what is live. If that fails the file stays as it is, and is only longer than it need be.
+    fn compact(&mut self) {
+        match survey(&self.path).and_then(|found| write_whole(&self.path, &self.header, &found.live)) {
+            Ok((file, len)) => (self.file, self.len) = (file, len),
+            Err(error) => tracing::warn!(%error, "the outbox's file could not be compacted"),
+        }
+        self.compact_at = COMPACT_MIN.max(2 * self.len);
+    }
+}
+
+/// What stands in a file.
+#[derive(Debug, Default)]
+struct Found {
+    /// The first record, if it is whole. Something else than an outbox's is foreign.
+    header: Option<Record>,
+    live: Vec<Unsent>,
+    /// Bytes of good records.
+    len: u64,
+    /// Bytes behind them.
+    rest: u64,
+    /// Whether those are more than the half record that a crash leaves.
+    is_damaged: bool,
+}
+
+/// Reads a file through; one that is not there is empty.
+fn survey(path: &Path) -> io::Result<Found> {
+    let file = match File::open(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Found::default()),
+        opened => opened?,
+    };
+    let end = file.metadata()?.len();
+    let mut reader = Reader::new(BufReader::new(file), end);
+    let mut found = Found::default();
+    // In the order in which they were said; what is gone leaves a hole.
+    let mut messages: Vec<Option<Unsent>> = Vec::new();
+    let mut places: HashMap<Nonce, usize> = HashMap::new();
+    loop {
+        let record = match reader.next()? {
+            Next::Record(record) if found.header.is_none() => {
+                found.header = Some(record);
+                continue;
+            }
+            Next::Record(record) => record,
+            Next::End => break,
+            next => {
+                // A file is made whole, so its first record cannot be half there.
+                found.is_damaged = found.header.is_none() || matches!(next, Next::Damaged);
+                break;
+            }
+        };
+        match record {
+            Record::Kept { message } => {
+                places.insert(message.nonce, messages.len());
+                messages.push(Some(message));
+            }
+            Record::Gone { nonce } => {
+                if let Some(place) = places.remove(&nonce) {
+                    messages[place] = None;
+                }
+            }
+            Record::Outbox { .. } => {}
+        }
+    }
+    found.live = messages.into_iter().flatten().collect();
+    (found.len, found.rest) = (reader.at, end - reader.at);
+    Ok(found)
+}
+
+impl Found {
+    /// Puts a damaged file aside, and says what is wrong.
+    fn tell_damage(&self, path: &Path) -> io::Result<Option<String>> {
+        let rest = self.rest;
+        if self.is_damaged {
+            let aside = put_aside(path)?;
+            return Ok(Some(format!(
+                "the last {rest} bytes of the outbox on disk are damaged; messages that were not sent yet may be among them, so a copy is in {}",
+                aside.display()
+            )));
+        }
+        Ok((rest > 0).then(|| {
+            format!(
+                "the outbox on disk ended in half a record ({rest} bytes) and was cut there; what was written when the program or the machine stopped may be missing"
+            )
+        }))
+    }
+}
+
+/// Copies a file to a name that is free.
+fn put_aside(path: &Path) -> io::Result<PathBuf> {
+    let free =
+        (1_u64..).map(|n| path.with_extension(format!("damaged-{n}"))).find_map(
+            |aside| match create_private(OpenOptions::new().create_new(true), &aside) {
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => None,
+                created => Some(created.map(|file| (file, aside))),
+            },
+        );
+    let (mut copy, aside) = free.ok_or(ErrorKind::AlreadyExists)??;
+    io::copy(&mut File::open(path)?, &mut copy)?;
+    copy.sync_all()?;
+    Ok(aside)
+}
+
+/// Makes the file anew, on disk before its name points at it; returns it, and its length.
+fn write_whole(path: &Path, header: &[u8], live: &[Unsent]) -> io::Result<(File, u64)> {
+    let new = path.with_extension("new");
+    let mut bytes = header.to_vec();
+    for message in live {
+        bytes.extend(Record::Kept { message: message.clone() }.encoded()?);
+    }
+    // What lies there is of a run that ended before the rename; this one has the lock.
+    let mut file = create_private(OpenOptions::new().create(true).truncate(true), &new)?;
+    file.write_all(&bytes)?;
+    file.sync_all()?;
+    drop(file);
+    fs::rename(&new, path)?;
+    sync_directory_of(path)?;
+    Ok((writable(path)?, bytes.len() as u64))
+}
+
+fn record_len(message: &Unsent) -> io::Result<u64> {
+    Ok(Record::Kept { message: message.clone() }.encoded()?.len() as u64)
+}
+
+fn writable(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).open(path)
+}
+
+/// What people write is for their eyes: mode 0600.
+fn create_private(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
+    options.write(true).open(path)
+}
+
+fn create_directory(directory: &Path) -> io::Result<()> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(directory)
+}
+
+/// A rename survives power loss only once its directory is flushed.
+#[cfg(unix)]
+fn sync_directory_of(path: &Path) -> io::Result<()> {
+    path.parent().map_or(Ok(()), |directory| File::open(directory)?.sync_all())
+}
+
+/// NTFS journals renames itself, and directories cannot be opened as files.
+#[cfg(not(unix))]
+fn sync_directory_of(_path: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+/// The lock beside the file, which a rename does not touch; `None` if another process or client has it. It ends with its owner.
+fn lock(path: &Path) -> io::Result<Option<File>> {
+    let file = create_private(OpenOptions::new().create(true), &path.with_extension("lock"))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// Readable, and different for any two accounts at any two relays.
+fn file_name(relay: &RelayAddress, account: &AccountName) -> String {
+    let whole = format!("{account}@{relay}");
+    let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '@') { c } else { '_' };
+    let shown: String = whole.chars().map(plain).take(NAME_CHARS_MAX).collect();
+    let digest = Sha256::digest(whole.as_bytes());
+    let tail: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    format!("{shown}-{tail}.outbox")
+}

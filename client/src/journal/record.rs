@@ -1,0 +1,135 @@
+//! Records: a length, a checksum, a MessagePack value.
+//!
+//! | bytes | what |
+//! |---|---|
+//! | 4 | the length of the value, unsigned, big-endian |
+//! | 8 | the first bytes of the SHA-256 of length and value |
+//! | length | the value: one [`Record`] |
+//!
+//! The first record of a file is a [`Record::Outbox`]. A version that adds kinds of records must raise `VERSION`.
+
+use std::io::{self, Read};
+
+use mechat_protocol::limits::FRAME_LEN_MAX;
+use mechat_protocol::{AccountName, Nonce, RelayAddress};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::outbox::Unsent;
+
+/// The form that this code writes and reads.
+const VERSION: u32 = 1;
+/// Bytes before the value.
+const PREFIX_LEN: usize = LENGTH_LEN + CHECKSUM_LEN;
+const LENGTH_LEN: usize = 4;
+const CHECKSUM_LEN: usize = 8;
+/// Bytes of a value: a message that fits in a frame fits in a record, whose names are no longer.
+const VALUE_LEN_MAX: usize = FRAME_LEN_MAX;
+
+/// One record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub(super) enum Record {
+    /// What the file is.
+    Outbox { version: u32, relay: String, account: String },
+    /// A message was said.
+    Kept { message: Unsent },
+    /// A message was acknowledged or refused.
+    Gone { nonce: Nonce },
+}
+
+impl Record {
+    pub(super) fn header(relay: &RelayAddress, account: &AccountName) -> Self {
+        Self::Outbox { version: VERSION, relay: relay.to_string(), account: account.to_string() }
+    }
+
+    /// The record as it stands in the file. Fails only for what is too long for a record, which no validated message is.
+    pub(super) fn encoded(&self) -> io::Result<Vec<u8>> {
+        let value = rmp_serde::to_vec_named(self).map_err(io::Error::other)?;
+        let len = u32::try_from(value.len()).ok().filter(|_| value.len() <= VALUE_LEN_MAX);
+        let len = len.ok_or_else(|| io::Error::other("a message is too long for the outbox's file"))?;
+        let mut record = Vec::with_capacity(PREFIX_LEN + value.len());
+        record.extend(len.to_be_bytes());
+        record.extend(checksum(len.to_be_bytes(), &value));
+        record.extend(value);
+        Ok(record)
+    }
+}
+
+fn checksum(len: [u8; LENGTH_LEN], value: &[u8]) -> [u8; CHECKSUM_LEN] {
+    let digest = Sha256::new().chain_update(len).chain_update(value).finalize();
+    std::array::from_fn(|n| digest[n])
+}
+
+/// What comes next in a file.
+#[derive(Debug)]
+pub(super) enum Next {
+    Record(Record),
+    /// The end, where it should be.
+    End,
+    /// A record of which the end is missing, as a crash leaves it.
+    Torn,
+    /// Something else than was written.
+    Damaged,
+}
+
+/// Reads records one after another.
+#[derive(Debug)]
+pub(super) struct Reader<R> {
+    input: R,
+    /// Bytes of good records so far.
+    pub(super) at: u64,
+    end: u64,
+}
+
+impl<R: Read> Reader<R> {
+    /// Reads `end` bytes of `input`.
+    pub(super) const fn new(input: R, end: u64) -> Self {
+        Self { input, at: 0, end }
+    }
+
+    /// The next record. After anything but a record there is nothing more to be had.
+    pub(super) fn next(&mut self) -> io::Result<Next> {
+        let rest = self.end - self.at;
+        if rest == 0 {
+            return Ok(Next::End);
+        }
+        if rest < PREFIX_LEN as u64 {
+            return Ok(Next::Torn);
+        }
+        let mut prefix = [0; PREFIX_LEN];
+        self.input.read_exact(&mut prefix)?;
+        if prefix == [0; PREFIX_LEN] {
+            // Room that a file system gave and did not fill before the power went.
+            return Ok(if self.is_zero()? { Next::Torn } else { Next::Damaged });
+        }
+        let len: [u8; LENGTH_LEN] = std::array::from_fn(|n| prefix[n]);
+        let value_len = u32::from_be_bytes(len) as usize;
+        if value_len > VALUE_LEN_MAX {
+            return Ok(Next::Damaged);
+        }
+        let record_len = (PREFIX_LEN + value_len) as u64;
+        if rest < record_len {
+            return Ok(Next::Torn);
+        }
+        let mut value = vec![0; value_len];
+        self.input.read_exact(&mut value)?;
+        if checksum(len, &value) != prefix[LENGTH_LEN..] {
+            return Ok(Next::Damaged);
+        }
+        let Ok(record) = rmp_serde::from_slice(&value) else { return Ok(Next::Damaged) };
+        self.at += record_len;
+        Ok(Next::Record(record))
+    }
+
+    fn is_zero(&mut self) -> io::Result<bool> {
+        let mut block = [0; 4_096];
+        loop {
+            match self.input.read(&mut block)? {
+                0 => return Ok(true),
+                read if block[..read].iter().any(|byte| *byte != 0) => return Ok(false),
+                _ => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! Runs the journal off the runtime's threads.
+//!
+//! Owns the order of what is asked of the disk: whatever queued while the last batch was written is the next one. It decides nothing.
+//!
+//! What power loss means here: a message is handed to the system before it is sent, and forced to the disk within `SYNC_AFTER`. The end of
+//! this program, however violent, loses nothing. The end of this machine may lose what was said in that moment and had not reached the
+//! relay. Waiting for the disk before each sending would close that moment too, at the price of the disk's latency on every line typed.
+//!
+//! Invariants: outcomes come in the order of the jobs; a job is never lost; what waits is bounded by the outbox's own limits, since each
+//! message is kept once and forgotten once.
+
+use std::collections::VecDeque;
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use mechat_protocol::{AccountName, Nonce, RelayAddress};
+use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::Instant;
+
+use crate::journal::{Journal, Left};
+use crate::outbox::Unsent;
+use crate::session::Input;
+
+/// Between what was written first since the last time and the order to force it to the disk.
+const SYNC_AFTER: Duration = Duration::from_secs(1);
+/// How long the order waits for a batch that is being written.
+const SYNC_AGAIN: Duration = Duration::from_millis(20);
+
+/// What is asked of the disk.
+#[derive(Debug)]
+pub(crate) enum Job {
+    Open(AccountName),
+    Keep(Unsent),
+    Forget(Nonce),
+    Close,
+}
+
+/// What stands behind the jobs.
+#[derive(Debug)]
+enum Slot {
+    Closed,
+    Open(Box<Journal>),
+    /// It could not be opened, for this reason.
+    Refused(String),
+}
+
+/// Where the journals are.
+#[derive(Debug, Clone)]
+struct Place {
+    directory: PathBuf,
+    relay: RelayAddress,
+}
+
+/// A batch's end: the slot comes back with what the session is to hear.
+type Done = (Slot, Vec<Input>);
+
+/// The journal's shell.
+#[derive(Debug)]
+pub(crate) struct Keeper {
+    place: Place,
+    slot: Slot,
+    jobs: Vec<Job>,
+    running: Option<JoinHandle<Done>>,
+    /// Messages of the batch that runs.
+    writing: Vec<Nonce>,
+    outcomes: VecDeque<Input>,
+    sync_at: Option<Instant>,
+    syncing: Option<JoinHandle<io::Result<()>>>,
+}
+
+impl Keeper {
+    pub(crate) const fn new(directory: PathBuf, relay: RelayAddress) -> Self {
+        Self {
+            place: Place { directory, relay },
+            slot: Slot::Closed,
+            jobs: Vec::new(),
+            running: None,
+            writing: Vec::new(),
+            outcomes: VecDeque::new(),
+            sync_at: None,
+            syncing: None,
+        }
+    }
+
+    /// Queues a job.
+    pub(crate) fn push(&mut self, job: Job) {
+        self.jobs.push(job);
+    }
+
+    /// Begins with what is queued, unless a batch runs: its end begins the next.
+    pub(crate) fn begin(&mut self) {
+        if self.running.is_some() || self.jobs.is_empty() {
+            return;
+        }
+        let jobs = std::mem::take(&mut self.jobs);
+        self.writing = jobs.iter().filter_map(Job::kept).collect();
+        let slot = std::mem::replace(&mut self.slot, Slot::Closed);
+        let place = self.place.clone();
+        self.running = Some(spawn_blocking(move || work(slot, &place, jobs)));
+    }
+
+    /// The next outcome. May be dropped and called again.
+    pub(crate) async fn next(&mut self) -> Input {
+        loop {
+            if let Some(outcome) = self.outcomes.pop_front() {
+                return outcome;
+            }
+            tokio::select! {
+                done = join(&mut self.running) => self.done(done),
+                () = until(self.sync_at), if self.syncing.is_none() => self.sync(),
+                synced = join(&mut self.syncing) => self.synced(synced),
+            }
+        }
+    }
+
+    /// Waits until everything that was queued is on disk.
+    pub(crate) async fn finish(&mut self) {
+        while self.running.is_some() {
+            let done = join(&mut self.running).await;
+            self.done(done);
+        }
+        if self.syncing.is_some() {
+            let synced = join(&mut self.syncing).await;
+            self.synced(synced);
+        }
+        if self.sync_at.is_some() {
+            self.sync();
+            let synced = join(&mut self.syncing).await;
+            self.synced(synced);
+        }
+    }
+
+    fn done(&mut self, done: Option<Done>) {
+        let nonces = std::mem::take(&mut self.writing);
+        let (slot, outcomes) = done.unwrap_or_else(|| {
+            let reason = "the outbox's writer broke".to_owned();
+            (Slot::Refused(reason.clone()), vec![Input::NotKept { nonces, reason }])
+        });
+        let has_written = outcomes.iter().any(|outcome| matches!(outcome, Input::Kept(_)));
+        self.slot = slot;
+        self.outcomes.extend(outcomes);
+        if has_written && self.sync_at.is_none() {
+            self.sync_at = Some(Instant::now() + SYNC_AFTER);
+        }
+        self.begin();
+    }
+
+    /// Forces to the disk what is written, beside further writes.
+    fn sync(&mut self) {
+        match &self.slot {
+            Slot::Open(journal) => {
+                let handle = journal.handle();
+                self.sync_at = None;
+                self.syncing = Some(spawn_blocking(move || handle.and_then(|file| file.sync_data())));
+            }
+            // A batch has the journal: a moment later.
+            Slot::Closed if self.running.is_some() => self.sync_at = Some(Instant::now() + SYNC_AGAIN),
+            Slot::Closed | Slot::Refused(_) => self.sync_at = None,
+        }
+    }
+
+    /// The disk may have lost what it took before; a second try that succeeds would not prove otherwise, so the user is told.
+    fn synced(&mut self, synced: Option<io::Result<()>>) {
+        if let Some(Err(error)) = synced {
+            self.outcomes.push_back(Input::NotKept { nonces: Vec::new(), reason: error.to_string() });
+        }
+    }
+}
+
+impl Job {
+    const fn kept(&self) -> Option<Nonce> {
+        match self {
+            Self::Keep(message) => Some(message.nonce),
+            Self::Open(_) | Self::Forget(_) | Self::Close => None,
+        }
+    }
+}
+
+/// Performs jobs in order; written together where nothing stands between.
+fn work(mut slot: Slot, place: &Place, jobs: Vec<Job>) -> Done {
+    let mut outcomes = Vec::new();
+    let mut kept = Vec::new();
+    let mut failed = None;
+    for job in jobs {
+        match (job, &mut slot) {
+            (Job::Open(account), _) => {
+                settle(&mut slot, &mut kept, &mut failed, &mut outcomes);
+                slot = open(place, account, &mut outcomes);
+            }
+            (Job::Close, _) => {
+                settle(&mut slot, &mut kept, &mut failed, &mut outcomes);
+                slot = Slot::Closed;
+            }
+            (Job::Keep(message), slot) => {
+                kept.push(message.nonce);
+                if let Slot::Open(journal) = slot {
+                    failed = journal.keep(message).err().or(failed);
+                }
+            }
+            (Job::Forget(nonce), Slot::Open(journal)) => failed = journal.forget(nonce).err().or(failed),
+            (Job::Forget(_), Slot::Closed | Slot::Refused(_)) => {}
+        }
+    }
+    settle(&mut slot, &mut kept, &mut failed, &mut outcomes);
+    (slot, outcomes)
+}
+
+/// Writes what was noted, and says of each message whether it is on disk.
+fn settle(slot: &mut Slot, kept: &mut Vec<Nonce>, failed: &mut Option<io::Error>, outcomes: &mut Vec<Input>) {
+    let nonces = std::mem::take(kept);
+    let reason = match slot {
+        Slot::Open(journal) => failed.take().or(journal.flush().err()).map(|error| error.to_string()),
+        Slot::Refused(reason) => Some(reason.clone()),
+        Slot::Closed => Some("the outbox on disk is closed".to_owned()),
+    };
+    match reason {
+        _ if nonces.is_empty() => {}
+        None => outcomes.push(Input::Kept(nonces)),
+        Some(reason) => outcomes.push(Input::NotKept { nonces, reason }),
+    }
+}
+
+fn open(place: &Place, account: AccountName, outcomes: &mut Vec<Input>) -> Slot {
+    match Journal::open(&place.directory, &place.relay, &account) {
+        Ok((journal, Left { messages, damage })) => {
+            outcomes.push(Input::Restored { account, messages, damage });
+            Slot::Open(Box::new(journal))
+        }
+        Err(error) => {
+            let reason = error.to_string();
+            outcomes.push(Input::NotKept { nonces: Vec::new(), reason: reason.clone() });
+            Slot::Refused(reason)
+        }
+    }
+}
+
+async fn join<T>(task: &mut Option<JoinHandle<T>>) -> Option<T> {
+    let Some(running) = task else { return std::future::pending().await };
+    let result = running.await;
+    *task = None;
+    result.inspect_err(|error| tracing::error!(%error, "a thread of the outbox ended")).ok()
+}
+
+async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
