@@ -377,6 +377,22 @@ fn a_script_learns_of_an_error_by_the_exit_code_and_a_person_does_not_need_it() 
 }
 
 #[test]
+fn what_an_earlier_run_left_is_told_and_waited_for() {
+    let mut plain = Plain::in_lobby();
+    let content = Content::text("from yesterday").expect("text");
+    let outbox = |state| ClientEvent::Outbox { nonce: nonce(900), channel: ChannelId(1), state };
+    plain.client(outbox(OutboxState::Pending(content)));
+    assert_eq!(plain.err, ["* still to be sent: from yesterday"]);
+    plain.feed(Input::End);
+    assert_eq!(plain.exit, None, "not before it is acknowledged");
+    let mut own = message(1, 5, "misha", "from yesterday");
+    own.nonce = Some(nonce(900));
+    plain.client(outbox(OutboxState::Acked { position: own.position(), at: UnixMillis(0) }));
+    plain.appended(own, true);
+    assert_eq!(plain.exit, Some(0));
+}
+
+#[test]
 fn a_script_does_not_wait_for_a_relay_for_ever() {
     let mut plain = Plain::new();
     plain.session = plain.session.scripted();

@@ -253,6 +253,47 @@ fn two_people_chat_and_their_relay_is_killed_under_them() {
     assert!(began.elapsed() < Duration::from_secs(5), "a lost relay does not hold it");
 }
 
+/// Whether the files of the client's outbox hold a text.
+fn is_in_outbox(home: &Path, text: &str) -> bool {
+    let files = std::fs::read_dir(home.join(".local/state/mechat/outbox")).into_iter().flatten().flatten();
+    let mut contents = files.filter_map(|file| std::fs::read(file.path()).ok());
+    contents.any(|bytes| bytes.windows(text.len()).any(|window| window == text.as_bytes()))
+}
+
+#[test]
+fn what_was_said_offline_survives_kill_9_and_is_shown_once() {
+    const TEXT: &str = "said before the crash";
+    let home = Home::new();
+    let mut relay = Relay::start(&home.of("relay"));
+    let mut bob = Terminal::open(&home.of("bob"), &[&relay.invite]);
+    bob.register("bob");
+    let mut ann = Terminal::open(&home.of("ann"), &[&relay.invite]);
+    ann.register("ann");
+    bob.shows("@ann Joined");
+    relay.kill();
+    ann.until("offline", |screen| screen.contains("offline"));
+    ann.keys(&format!("{TEXT}\r"));
+    ann.until("the message is on disk", |_| is_in_outbox(&home.of("ann"), TEXT));
+    ann.signal("-KILL");
+    ann.child.wait().expect("killed");
+
+    let mut ann = Terminal::open(&home.of("ann"), &[&relay.invite]);
+    ann.shows("no relay listens there");
+    relay.restart();
+    ann.shows("[2] log in");
+    ann.keys("2");
+    ann.shows("Password");
+    ann.keys("correct horse\r");
+    for person in [&ann, &bob] {
+        let screen = person.until("the message", |screen| screen.contains(&format!("ann: {TEXT}")));
+        assert_eq!(screen.matches(TEXT).count(), 1, "once:\n{screen}");
+    }
+    bob.keys("seen\r");
+    let screen = ann.shows("bob: seen");
+    assert_eq!(screen.matches(TEXT).count(), 1, "still once:\n{screen}");
+    ann.until("the outbox is empty", |_| !is_in_outbox(&home.of("ann"), TEXT));
+}
+
 #[test]
 fn one_command_hosts_a_relay_and_its_link_as_it_stands_on_the_screen_lets_a_guest_in() {
     let home = Home::new();

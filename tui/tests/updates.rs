@@ -7,7 +7,7 @@ use std::time::Duration;
 use crossterm::event::{KeyCode, KeyModifiers};
 use mechat_certs::TrustError;
 use mechat_client::event::{Link, SignedOut};
-use mechat_client::{Command, Event as ClientEvent, OutboxState, RequestKind};
+use mechat_client::{Command, Event as ClientEvent, OutboxFile, OutboxState, RequestKind};
 use mechat_protocol::reply::ErrorReply;
 use mechat_protocol::secret::Token;
 use mechat_protocol::{Body, ChannelId, ErrorCode, Seq, UnixMillis};
@@ -322,6 +322,53 @@ fn a_message_of_somebody_else_with_the_same_nonce_is_another_message() {
     entry.nonce = Some(nonce(stage.last_nonce()));
     stage.live(entry);
     assert!(stage.shows("misha: mine") && stage.shows("vera: theirs"), "{}", stage.picture());
+}
+
+#[test]
+fn what_an_earlier_run_left_has_a_row_until_its_entry_is_known_however_old_that_is() {
+    let mut stage = Stage::in_chat((80, 24));
+    let content = mechat_protocol::Content::text("from yesterday").expect("text");
+    let place = |seq| mechat_protocol::Position { seq: Seq(seq), ..message(1, 1, "misha", "x").position() };
+    let acked = |seq| OutboxState::Acked { position: place(seq), at: UnixMillis(0) };
+    stage.live(message(1, 50, "vera", "today"));
+    stage.outbox(901, 1, OutboxState::Pending(content.clone()));
+    assert!(stage.shows("misha: from yesterday"), "{}", stage.picture());
+    stage.outbox(901, 1, acked(3));
+    assert!(!stage.shows("from yesterday"), "its entry is far above: {}", stage.picture());
+    stage.outbox(902, 1, OutboxState::Pending(content));
+    stage.outbox(902, 1, acked(51));
+    assert!(stage.shows("misha: from yesterday"), "its entry is still to come");
+    let mut entry = message(1, 51, "misha", "from yesterday");
+    entry.nonce = Some(nonce(902));
+    stage.live(entry);
+    assert_eq!(stage.picture().matches("from yesterday").count(), 1, "{}", stage.picture());
+}
+
+#[test]
+fn a_message_for_a_channel_that_was_left_gives_its_words_back_when_it_fails() {
+    let mut stage = Stage::in_chat((80, 24));
+    let content = mechat_protocol::Content::text("too late").expect("text");
+    stage.outbox(901, 99, OutboxState::Pending(content));
+    assert!(!stage.shows("too late"));
+    stage.outbox(901, 99, OutboxState::Failed(error(ErrorCode::NotAMember)));
+    assert!(stage.shows("not sent: too late (the relay's words)"), "{}", stage.picture());
+    stage.enter("on its way");
+    let name = stage.last_nonce();
+    stage.client(ClientEvent::Left(ChannelId(1)));
+    stage.outbox(name, 1, OutboxState::Failed(error(ErrorCode::NotAMember)));
+    assert!(stage.shows("not sent: on its way"), "{}", stage.picture());
+}
+
+#[test]
+fn a_disk_that_does_not_keep_the_outbox_is_told() {
+    let mut stage = Stage::in_chat((120, 36));
+    let told = |told| ClientEvent::OutboxFile(told);
+    stage.client(told(OutboxFile::NotKept { reason: "no space".into() }));
+    assert!(stage.shows("not on disk until it is sent"), "{}", stage.picture());
+    stage.client(told(OutboxFile::Whole));
+    assert!(stage.shows("on disk again"), "{}", stage.picture());
+    stage.client(told(OutboxFile::Damaged { what: "half a record".into() }));
+    assert!(stage.shows("half a record"), "{}", stage.picture());
 }
 
 #[test]

@@ -44,6 +44,11 @@ impl Places {
         self.state.join("sessions")
     }
 
+    /// What was said and is not acknowledged, for each account at each relay.
+    pub fn outbox(&self) -> PathBuf {
+        self.state.join("outbox")
+    }
+
     fn relays(&self) -> PathBuf {
         self.config.join("relays.toml")
     }

@@ -136,6 +136,7 @@ pub fn start_client(target: &Target, places: &Places) -> (Client, mpsc::Receiver
         pins: places.pins(),
         invited: target.invited,
         agent: AGENT.to_owned(),
+        outbox: Some(places.outbox()),
     })
 }
 

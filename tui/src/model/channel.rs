@@ -54,6 +54,8 @@ pub struct Outgoing {
     pub content: Content,
     /// How far it is.
     pub sending: Sending,
+    /// Its place, once the relay told it; the row goes when the log is known up to there.
+    pub acked: Option<Seq>,
 }
 
 /// A joined channel.
@@ -109,7 +111,14 @@ impl Channel {
             }
         }
         self.info.head = self.info.head.max(self.last_seq());
+        self.drop_acked();
         self.trim();
+    }
+
+    /// Lets rows go whose entry stands in what is known, or before it: an ack that an earlier run never heard may be of long ago.
+    pub fn drop_acked(&mut self) {
+        let last = self.last_seq();
+        self.outbox.retain(|message| message.acked.is_none_or(|seq| seq > last));
     }
 
     /// Takes an older part. What does not reach up to the known entries is refused: a gap is never shown as none.

@@ -20,7 +20,7 @@ use jiff::tz::TimeZone;
 use mechat_client::SignedIn;
 use mechat_protocol::reply::{ChannelInfo, ConnectionRow, Participant, Presence, Welcome};
 use mechat_protocol::{
-    AccountName, ChannelId, ChannelName, Fingerprint, Invite, Nonce, RelayAddress, UnixMillis,
+    AccountName, ChannelId, ChannelName, Content, Fingerprint, Invite, Nonce, RelayAddress, UnixMillis,
 };
 
 pub use channel::{Channel, Outgoing, Scroll, Sending};
@@ -199,6 +199,8 @@ pub struct Model {
     pub composer: Composer,
     /// What was typed in other channels and not sent.
     pub drafts: BTreeMap<ChannelId, String>,
+    /// Own messages on their way to channels that were left.
+    pub adrift: BTreeMap<Nonce, Content>,
     /// Which panes.
     pub panes: Panes,
 }
@@ -255,6 +257,7 @@ impl Model {
             wanted: None,
             composer: Composer::default(),
             drafts: BTreeMap::new(),
+            adrift: BTreeMap::new(),
             panes: Panes::default(),
         }
     }
@@ -321,6 +324,7 @@ impl Model {
         self.wanted = None;
         self.composer = Composer::default();
         self.drafts.clear();
+        self.adrift.clear();
     }
 
     /// Says something to the user.

@@ -11,7 +11,9 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use mechat_certs::TrustError;
 use mechat_client::event::Link;
-use mechat_client::{Command, Event as ClientEvent, OutboxState, RequestKind, SignedIn, SignedOut};
+use mechat_client::{
+    Command, Event as ClientEvent, OutboxFile, OutboxState, RequestKind, SignedIn, SignedOut,
+};
 use mechat_protocol::reply::{ChannelInfo, ErrorReply};
 use mechat_protocol::request::{ChannelKind, HistoryRange};
 use mechat_protocol::{
@@ -231,7 +233,9 @@ impl Session {
             return vec![Output::Exit(self.code())];
         }
         let words = if pending > 0 {
-            format!("{pending} of the messages were not acknowledged in time")
+            format!(
+                "{pending} of the messages were not acknowledged in time; they are kept, and go out when you sign in again"
+            )
         } else {
             "the relay did not answer in time".to_owned()
         };
@@ -397,6 +401,7 @@ impl Session {
             ClientEvent::History { channel, entries, more } => self.paged(channel, entries, more),
             ClientEvent::Reset(channel) => self.reset(channel),
             ClientEvent::Outbox { nonce, state, .. } => self.outbox(nonce, state),
+            ClientEvent::OutboxFile(told) => outbox_file(told),
             ClientEvent::Presence(_) | ClientEvent::Called { .. } => Vec::new(),
             ClientEvent::Stopped => vec![error("the client stopped"), Output::Exit(1)],
         }
@@ -609,9 +614,23 @@ impl Session {
         ))]
     }
 
+    /// What an earlier run left is waited for like what was said in this one.
+    fn pending(&mut self, nonce: Nonce, content: &Content) -> Outputs {
+        if self.unsettled.contains_key(&nonce) {
+            return Vec::new();
+        }
+        self.unsettled.insert(nonce, false);
+        match content {
+            Content::Text { text } => vec![state(format!("still to be sent: {}", text.as_str()))],
+            Content::Data { .. } | Content::Unknown => {
+                vec![state("still to be sent: something that is no text")]
+            }
+        }
+    }
+
     fn outbox(&mut self, nonce: Nonce, state: OutboxState) -> Outputs {
         match state {
-            OutboxState::Pending(_) => Vec::new(),
+            OutboxState::Pending(content) => self.pending(nonce, &content),
             OutboxState::Acked { position, .. } => {
                 let written = self.channels.get(&position.channel).map(|channel| channel.written);
                 // Its entry has come already, or never will.
@@ -626,6 +645,17 @@ impl Session {
                 vec![error(format!("not sent: {}", reply.message))]
             }
         }
+    }
+}
+
+/// What to say of the outbox on disk. That it cannot be kept is no failure of a script whose lines are sent.
+fn outbox_file(told: OutboxFile) -> Outputs {
+    match told {
+        OutboxFile::NotKept { reason } => {
+            vec![state(format!("what is said is not on disk until it is sent: {reason}"))]
+        }
+        OutboxFile::Whole => vec![state("what is said is on disk again")],
+        OutboxFile::Damaged { what } => vec![error(what)],
     }
 }
 

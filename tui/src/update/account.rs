@@ -110,10 +110,14 @@ pub fn signed_out(model: &mut Model, why: SignedOut) -> Vec<Effect> {
     }
     match why {
         SignedOut::LoggedOut => {
+            let unsent: usize = model.channels.iter().map(|channel| channel.outbox.len()).sum();
             model.forget_account();
             model.overlay = None;
             model.screen = Screen::Menu(1);
-            model.inform("logged out; still connected");
+            match unsent {
+                0 => model.inform("logged out; still connected"),
+                _ => model.complain(format!("logged out; messages that were not sent: {unsent}")),
+            }
         }
         SignedOut::TokenRefused => ask_password(model, account.as_ref()),
     }

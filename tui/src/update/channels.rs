@@ -1,8 +1,8 @@
 //! Channels, entries and people: what the client tells about them, and moving between channels.
 
-use mechat_client::{Command, OutboxState};
+use mechat_client::{Command, OutboxFile, OutboxState};
 use mechat_protocol::reply::{ChannelInfo, ConnectionRow, Participant};
-use mechat_protocol::{ChannelId, ChannelName, Entry, Nonce};
+use mechat_protocol::{ChannelId, ChannelName, Content, Entry, Nonce};
 
 use super::Effect;
 use crate::model::{Channel, Composer, Model, Outgoing, Sending};
@@ -94,7 +94,10 @@ pub fn left(model: &mut Model, id: ChannelId) -> Vec<Effect> {
     if model.current == Some(id) {
         put_draft_away(model);
     }
-    let name = model.channels.remove(at).info.name;
+    let channel = model.channels.remove(at);
+    let name = channel.info.name;
+    let unsent = channel.outbox.into_iter().filter(|message| message.sending == Sending::Pending);
+    model.adrift.extend(unsent.map(|message| (message.nonce, message.content)));
     if let Some(known) = model.known.iter_mut().find(|known| known.channel == id) {
         known.joined = false;
         known.members = known.members.saturating_sub(1);
@@ -168,19 +171,57 @@ pub fn presence(model: &mut Model, changes: Vec<Participant>) -> Vec<Effect> {
 
 /// An own message moved.
 pub fn outbox(model: &mut Model, nonce: Nonce, id: ChannelId, state: OutboxState) -> Vec<Effect> {
-    let Some(channel) = model.channel_mut(id) else { return Vec::new() };
+    let Some(channel) = model.channel_mut(id) else { return adrift(model, nonce, state) };
     let waiting = channel.outbox.iter_mut().find(|message| message.nonce == nonce);
     match (state, waiting) {
         (OutboxState::Pending(_), Some(message)) => message.sending = Sending::Pending,
         (OutboxState::Pending(content), None) => {
             let known = channel.entries.iter().rev().any(|entry| entry.nonce == Some(nonce));
             if !known {
-                channel.outbox.push(Outgoing { nonce, content, sending: Sending::Pending });
+                channel.outbox.push(Outgoing { nonce, content, sending: Sending::Pending, acked: None });
             }
         }
         (OutboxState::Failed(error), Some(message)) => message.sending = Sending::Failed(error),
         // The row waits for its entry, which may have come already.
-        (OutboxState::Acked { .. }, _) | (OutboxState::Failed(_), None) => {}
+        (OutboxState::Acked { position, .. }, Some(message)) => {
+            message.acked = Some(position.seq);
+            channel.drop_acked();
+        }
+        (OutboxState::Acked { .. } | OutboxState::Failed(_), None) => {}
+    }
+    Vec::new()
+}
+
+/// An own message for a channel that was left has no row; if it fails, its words are shown here and nowhere else.
+fn adrift(model: &mut Model, nonce: Nonce, state: OutboxState) -> Vec<Effect> {
+    match state {
+        OutboxState::Pending(content) => drop(model.adrift.insert(nonce, content)),
+        OutboxState::Acked { .. } => drop(model.adrift.remove(&nonce)),
+        OutboxState::Failed(error) => {
+            if let Some(content) = model.adrift.remove(&nonce) {
+                model.complain(format!("not sent: {} ({})", words(&content), error.message));
+            }
+        }
+    }
+    Vec::new()
+}
+
+fn words(content: &Content) -> &str {
+    match content {
+        Content::Text { text } => text.as_str(),
+        Content::Data { media_type, .. } => media_type.as_str(),
+        Content::Unknown => "something",
+    }
+}
+
+/// The outbox on disk fails, or is well again.
+pub fn outbox_file(model: &mut Model, told: OutboxFile) -> Vec<Effect> {
+    match told {
+        OutboxFile::NotKept { reason } => model.complain(format!(
+            "what you write is not on disk until it is sent: do not close this client while a message is pending ({reason})"
+        )),
+        OutboxFile::Whole => model.inform("what you write is on disk again"),
+        OutboxFile::Damaged { what } => model.complain(what),
     }
     Vec::new()
 }

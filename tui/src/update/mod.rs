@@ -144,6 +144,7 @@ fn client(model: &mut Model, event: ClientEvent) -> Vec<Effect> {
         ClientEvent::Reset(channel) => channels::reset(model, channel),
         ClientEvent::Presence(changes) => channels::presence(model, changes),
         ClientEvent::Outbox { nonce, channel, state } => channels::outbox(model, nonce, channel, state),
+        ClientEvent::OutboxFile(told) => channels::outbox_file(model, told),
         ClientEvent::Connections(rows) => channels::connections(model, rows),
         ClientEvent::Called { .. } => Vec::new(),
         ClientEvent::Stopped => link::stopped(model),
