@@ -201,6 +201,8 @@ pub struct Model {
     pub drafts: BTreeMap<ChannelId, String>,
     /// Own messages on their way to channels that were left.
     pub adrift: BTreeMap<Nonce, Content>,
+    /// Whether the outbox on disk fails, so that what waits ends with this program.
+    pub outbox_fails: bool,
     /// Which panes.
     pub panes: Panes,
 }
@@ -258,6 +260,7 @@ impl Model {
             composer: Composer::default(),
             drafts: BTreeMap::new(),
             adrift: BTreeMap::new(),
+            outbox_fails: false,
             panes: Panes::default(),
         }
     }

@@ -124,7 +124,7 @@ fn toggle_participants(model: &mut Model) -> Vec<Effect> {
     Vec::new()
 }
 
-/// Quits, unless something that was said would be lost with it: that is told first.
+/// Quits, unless something that was said is not sent yet: that is told first, and what becomes of it.
 pub fn leave(model: &mut Model) -> Vec<Effect> {
     let waiting = |channel: &Channel| {
         channel.outbox.iter().filter(|message| message.sending == Sending::Pending).count()
@@ -135,7 +135,10 @@ pub fn leave(model: &mut Model) -> Vec<Effect> {
     }
     model.quit_asked = true;
     let what = if waiting == 1 { "1 message is".to_owned() } else { format!("{waiting} messages are") };
-    model.complain(format!("{what} not sent yet; Ctrl-Q now quits without"));
+    let fate =
+        if model.outbox_fails { "quits without" } else { "quits, and they go out when you sign in again" };
+    let fate = if waiting == 1 { fate.replace("they go", "it goes") } else { fate.to_owned() };
+    model.complain(format!("{what} not sent yet; Ctrl-Q now {fate}"));
     Vec::new()
 }
 

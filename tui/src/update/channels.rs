@@ -216,6 +216,11 @@ fn words(content: &Content) -> &str {
 
 /// The outbox on disk fails, or is well again.
 pub fn outbox_file(model: &mut Model, told: OutboxFile) -> Vec<Effect> {
+    match &told {
+        OutboxFile::NotKept { .. } => model.outbox_fails = true,
+        OutboxFile::Whole => model.outbox_fails = false,
+        OutboxFile::Damaged { .. } => {}
+    }
     match told {
         OutboxFile::NotKept { reason } => model.complain(format!(
             "what you write is not on disk until it is sent: do not close this client while a message is pending ({reason})"
