@@ -9,12 +9,15 @@ use std::time::Duration;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::bare_sqlite::BareArguments;
+use crate::chaos::ChaosArguments;
+use crate::chaos::sender::SenderArguments;
 use crate::pinning::Pinning;
 use crate::rows::{Row, Setting};
 use crate::server::RelayArguments;
 
 mod bare_sqlite;
 mod board;
+mod chaos;
 mod crowd;
 mod follower;
 mod frame;
@@ -63,6 +66,10 @@ enum Command {
         #[arg(long)]
         directory: PathBuf,
     },
+    /// Kills the relay again and again under load; fails if a message was lost, repeated or reordered.
+    Chaos(ChaosArguments),
+    /// Senders of `chaos`, until they are told to finish.
+    ChaosSenders(SenderArguments),
     /// The relay, its storage filled before it starts, until its standard input closes.
     Relay(RelayArguments),
     /// Rows a second of SQLite without a relay.
@@ -79,6 +86,8 @@ fn main() -> anyhow::Result<ExitCode> {
             measure(&rows, Setting { runs, time, entries, pinning })
         }
         Command::Reference { directory } => serve(server::run_reference(&directory)),
+        Command::Chaos(arguments) => chaos(arguments),
+        Command::ChaosSenders(arguments) => chaos::sender::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Relay(arguments) => serve(server::run_relay(arguments)),
         Command::BareSqlite(arguments) => bare_sqlite::run(&arguments).map(|()| ExitCode::SUCCESS),
     }
@@ -87,6 +96,12 @@ fn main() -> anyhow::Result<ExitCode> {
 fn measure(rows: &[Row], setting: Setting) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let clean = tokio::task::LocalSet::new().block_on(&runtime, rows::run(rows, setting))?;
+    Ok(if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn chaos(arguments: ChaosArguments) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let clean = runtime.block_on(chaos::run(arguments))?;
     Ok(if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
