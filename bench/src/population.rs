@@ -11,7 +11,7 @@ use clap::Args;
 use mechat_protocol::request::ChannelKind;
 use mechat_protocol::{AccountId, Body, ChannelId, Content, Nonce, SessionId, UnixMillis};
 use mechat_relay::credentials::{Credentials, KeysExpected};
-use mechat_relay::storage::{AccountCreated, NewAccount, NewToken, Storage, TokenHash, Write, Written};
+use mechat_relay::storage::{NewAccount, NewToken, Storage, TokenHash, Write, Written};
 use uuid::Uuid;
 
 use crate::people;
@@ -94,26 +94,30 @@ impl Population {
     }
 
     async fn make_accounts(&self, storage: &dyn Storage) -> anyhow::Result<Vec<AccountId>> {
-        let mut ids = Vec::new();
-        for number in 0..self.accounts {
+        let accounts = (0..self.accounts).map(|number| {
             let (name, credential) = (people::account(number), NO_CREDENTIAL.to_vec());
-            let account = NewAccount { name, credential, at: UnixMillis(BEGAN_MS) };
-            match storage.create_account(account).await? {
-                AccountCreated::New(row) => ids.push(row.id),
-                AccountCreated::Refused(state) => anyhow::bail!("account {number} is refused: {state:?}"),
+            Write::CreateAccount(NewAccount { name, credential, at: UnixMillis(BEGAN_MS) })
+        });
+        let mut ids = Vec::new();
+        commit_all(storage, accounts, |written| {
+            if let Written::Account(row) = written {
+                ids.push(row.id);
             }
-        }
+        })
+        .await?;
+        ensure!(ids.len() as u64 == self.accounts, "some accounts were refused");
         Ok(ids)
     }
 
     async fn make_sessions(&self, storage: &dyn Storage, ids: &[AccountId]) -> anyhow::Result<()> {
-        for number in 0..self.sessions {
-            let account = ids[usize::try_from(self.account_of(number))?];
+        let account_of = |number| Ok::<_, anyhow::Error>(ids[usize::try_from(self.account_of(number))?]);
+        let accounts = (0..self.sessions).map(account_of).collect::<Result<Vec<_>, _>>()?;
+        let sessions = (0..).zip(accounts).map(|(number, account)| {
             let hash = TokenHash::of(people::token(number).as_bytes());
             let session = SessionId(Uuid::new_v4());
-            storage.insert_token(NewToken { hash, account, session, expires: EXPIRES }).await?;
-        }
-        Ok(())
+            Write::InsertToken(NewToken { hash, account, session, expires: EXPIRES })
+        });
+        commit_all(storage, sessions, |_| {}).await
     }
 
     async fn make_channels(&self, storage: &dyn Storage) -> anyhow::Result<Vec<ChannelId>> {

@@ -7,6 +7,7 @@
 //! would make cargo replace the running program, which Windows refuses.
 
 mod bench;
+mod chaos;
 mod fuzz;
 mod report;
 mod steps;
@@ -49,6 +50,15 @@ enum Command {
         #[arg(long, value_name = "S")]
         seed: Option<u64>,
     },
+    /// Kills the relay again and again under load and checks what it promised: `chaos --kills 200`; see bench/README.md.
+    Chaos {
+        /// Against a relay that acknowledges before it commits: this must fail.
+        #[arg(long)]
+        mutate: bool,
+        /// Flags of `mechat-bench chaos`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Random bytes against the protocol and the hub, led by coverage; installs cargo-fuzz if it is missing.
     Fuzz {
         /// How long each target runs: 60 unless `--runs` is given.
@@ -72,6 +82,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Command::Fuzz { seconds, runs, target } => {
             fuzz::run(&root, fuzz::Limit { seconds, runs }, target.as_deref())?
         }
+        Command::Chaos { mutate, arguments } => chaos::run(&root, mutate, &arguments)?,
     };
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
