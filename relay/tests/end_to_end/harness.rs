@@ -82,12 +82,22 @@ pub(crate) fn password() -> SecretString {
 
 impl Person {
     pub(crate) async fn visit(address: RelayAddress, fingerprint: Fingerprint, pins: &Path) -> Self {
+        Self::visit_with(address, fingerprint, pins, None).await
+    }
+
+    /// With a directory for what is said and not acknowledged.
+    pub(crate) async fn visit_with(
+        address: RelayAddress,
+        fingerprint: Fingerprint,
+        pins: &Path,
+        outbox: Option<PathBuf>,
+    ) -> Self {
         let config = mechat_client::Config {
             address,
             pins: pins.to_owned(),
             invited: Some(fingerprint),
             agent: "test".into(),
-            outbox: None,
+            outbox,
         };
         let (client, events) = Client::start(config);
         let mut person = Self { client, events };

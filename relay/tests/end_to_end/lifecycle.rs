@@ -98,6 +98,7 @@ async fn a_client_that_starts_before_its_relay_connects_by_itself() {
         pins: relay.pins(),
         invited: Some(relay.fingerprint),
         agent: "test".into(),
+        outbox: None,
     };
     let (client, events) = Client::start(config);
     let mut early = Person { client, events };
@@ -189,6 +190,7 @@ async fn a_renewed_certificate_drops_nobody_and_a_changed_one_is_refused_by_thos
         pins: relay.pins(),
         invited: None,
         agent: "test".into(),
+        outbox: None,
     };
     let (client, events) = Client::start(config);
     let mut again = Person { client, events };
@@ -216,6 +218,7 @@ async fn an_unknown_certificate_is_shown_first_and_pinned_when_trusted() {
         pins: relay.pins(),
         invited: None,
         agent: "test".into(),
+        outbox: None,
     };
     let (client, events) = Client::start(config.clone());
     let mut stranger = Person { client, events };

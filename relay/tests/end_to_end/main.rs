@@ -6,6 +6,7 @@ mod failure;
 mod harness;
 mod lifecycle;
 mod node;
+mod outbox;
 mod probe;
 mod process;
 mod rooms;
