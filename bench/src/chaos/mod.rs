@@ -25,7 +25,7 @@ use process::{Crowd, Said};
 use relay::Relay;
 
 /// How long nothing may happen before the run is given up. Not a performance bound.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 /// A kill comes so long after its share of acks, at most.
 const SUSPENSE_MS: u64 = 250;
 

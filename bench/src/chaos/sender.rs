@@ -153,7 +153,8 @@ struct Sender {
     signed_in: bool,
     /// Where it belongs and is not yet.
     to_join: Vec<ChannelName>,
-    joining: bool,
+    /// What was asked for and not answered.
+    joining: Option<ChannelName>,
     /// Said in this life or left by an earlier one, and not acknowledged.
     unacked: BTreeSet<Nonce>,
     /// Messages of this life.
@@ -195,7 +196,7 @@ impl Sender {
             channels: HashMap::new(),
             signed_in: false,
             to_join: names.collect::<Result<_, _>>().context("a name")?,
-            joining: false,
+            joining: None,
             unacked: BTreeSet::new(),
             said: 0,
             last: HashMap::new(),
@@ -263,7 +264,7 @@ impl Sender {
             }
             Event::Reset(channel) => self.note(Kind::Reset, channel, Seq::ZERO, NO_NONCE)?,
             Event::Link(Link::Down { .. }) => {
-                (self.signed_in, self.joining) = (false, false);
+                (self.signed_in, self.joining) = (false, None);
                 // All that is on its way goes again.
                 self.shared.borrow_mut().resent += self.unacked.len() as u64;
             }
@@ -280,12 +281,12 @@ impl Sender {
     async fn refused(&mut self, request: RequestKind, code: ErrorCode) -> anyhow::Result<()> {
         match (request, code) {
             (RequestKind::Join, ErrorCode::NoSuchChannel) => {
-                if let Some(name) = self.to_join.last().cloned() {
+                if let Some(name) = self.joining.clone() {
                     self.client.send(Command::CreateChannel { name, kind: ChannelKind::Public }).await;
                 }
             }
             // Somebody else was faster, or the link was lost: again.
-            (RequestKind::CreateChannel | RequestKind::Join, _) => self.joining = false,
+            (RequestKind::CreateChannel | RequestKind::Join, _) => self.joining = None,
             (RequestKind::ListChannels, _) if self.phase == Phase::Finish => {
                 self.client.send(Command::ListChannels).await;
             }
@@ -298,7 +299,7 @@ impl Sender {
     }
 
     fn joined(&mut self, channel: ChannelId, name: ChannelName) {
-        self.joining &= self.to_join.last() != Some(&name);
+        self.joining.take_if(|joining| *joining == name);
         self.to_join.retain(|wanted| *wanted != name);
         self.channels.insert(channel, name);
         if self.to_join.is_empty() && !std::mem::replace(&mut self.is_ready, true) {
@@ -309,10 +310,10 @@ impl Sender {
     /// One channel after another: a refusal does not say which it was.
     async fn join_next(&mut self) {
         if self.signed_in
-            && !self.joining
+            && self.joining.is_none()
             && let Some(name) = self.to_join.last().cloned()
         {
-            self.joining = true;
+            self.joining = Some(name.clone());
             self.client.send(Command::Join(name)).await;
         }
     }

@@ -344,6 +344,6 @@ fn file_name(relay: &RelayAddress, account: &AccountName) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '@') { c } else { '_' };
     let shown: String = whole.chars().map(plain).take(NAME_CHARS_MAX).collect();
     let digest = Sha256::digest(whole.as_bytes());
-    let tail: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    format!("{shown}-{tail}.outbox")
+    let tail = u64::from_be_bytes(std::array::from_fn(|n| digest[n]));
+    format!("{shown}-{tail:016x}.outbox")
 }
