@@ -207,10 +207,12 @@ fn a_compaction_that_a_crash_interrupts_anywhere_changes_nothing() {
     drop(journal);
     let after = fs::read(&path).expect("there");
     assert!(after.len() < before.len());
-    // Before the rename: the new file is there up to any byte, the old one is whole.
-    for cut in 0..=after.len() {
+    // Before the rename: the new file is there up to any byte, or is a longer one of an earlier crash; the old one is whole.
+    let longer = [&before[..], &before[..]].concat();
+    for cut in (0..=after.len()).chain([longer.len()]) {
         fs::write(&path, &before).expect("written");
-        fs::write(path.with_extension("new"), &after[..cut]).expect("written");
+        let new = if cut > after.len() { &longer } else { &after };
+        fs::write(path.with_extension("new"), &new[..cut]).expect("written");
         let (mut journal, left_over) = open(directory.path());
         assert_eq!(left_over, Left { messages: vec![message(3), message(4)], damage: None }, "at {cut}");
         journal.compact();
