@@ -4,7 +4,7 @@
 //! nothing and offers nothing else; what a real relay costs more than this is what its promises cost.
 //!
 //! Shape: an entry is encoded once and shared; each connection has one bounded queue; its writer takes all that is queued and
-//! joins it into full TLS records. Nothing is dropped: who adds to a full queue waits for its reader.
+//! joins it into full TLS records, four to a write. Nothing is dropped: who adds to a full queue waits for its reader.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -36,8 +36,10 @@ use crate::people;
 
 /// Frames that wait for one connection. When it is full, who wants to add to it waits.
 const QUEUE_MAX: usize = 4_096;
-/// Plaintext of one TLS record (RFC 8446 §5.1), and how much is read at once.
-const RECORD_LEN_MAX: usize = 16_384;
+/// How much is read at once: what one TLS record carries (RFC 8446 §5.1).
+const READ_LEN: usize = 16_384;
+/// How much is written at once: four full records, which rustls hands to the socket in one call.
+const WRITE_LEN: usize = 65_536;
 
 /// One connection's queue.
 #[derive(Default)]
@@ -111,7 +113,7 @@ async fn read(
     let mut decoder = FrameDecoder::new(Sender::Client, FRAME_LEN_MAX, FRAME_SKIP_MAX);
     let mut buffer = BytesMut::new();
     loop {
-        buffer.reserve(RECORD_LEN_MAX);
+        buffer.reserve(READ_LEN);
         if reader.read_buf(&mut buffer).await? == 0 {
             return Ok(());
         }
@@ -219,24 +221,24 @@ impl Peer {
     }
 }
 
-/// Takes all that is queued, joins it into records, writes, and begins again.
+/// Takes all that is queued, joins it, writes, and begins again.
 async fn write(mut writer: WriteHalf<TlsStream<TcpStream>>, peer: Arc<Peer>) -> std::io::Result<()> {
     let mut frames = VecDeque::new();
-    let mut record = BytesMut::new();
+    let mut joined = BytesMut::new();
     loop {
         peer.filled.notified().await;
         std::mem::swap(&mut *lock(&peer.queue), &mut frames);
         peer.drained.notify_waiters();
         for frame in frames.drain(..) {
-            if record.len() + frame.len() > RECORD_LEN_MAX && !record.is_empty() {
-                writer.write_all(&record).await?;
-                record.clear();
+            if joined.len() + frame.len() > WRITE_LEN && !joined.is_empty() {
+                writer.write_all(&joined).await?;
+                joined.clear();
             }
-            record.extend_from_slice(&frame);
+            joined.extend_from_slice(&frame);
         }
-        writer.write_all(&record).await?;
+        writer.write_all(&joined).await?;
         writer.flush().await?;
-        record.clear();
+        joined.clear();
     }
 }
 

@@ -15,12 +15,14 @@ const MUTATED: &str = "target/mutated";
 /// Builds in release and hands the arguments on; whether every promise was kept. With `mutate` the relay breaks the first of them on
 /// purpose, so that a run that finds nothing is the failure to look into.
 pub(crate) fn run(root: &Path, mutate: bool, arguments: &[String]) -> anyhow::Result<bool> {
-    let program = Path::new(MUTATED).join("release").join(format!("mechat-relay{}", std::env::consts::EXE_SUFFIX));
+    let program =
+        Path::new(MUTATED).join("release").join(format!("mechat-relay{}", std::env::consts::EXE_SUFFIX));
     build(root, &["--package", "mechat-relay", "--package", "mechat-bench"])?;
     if mutate {
         build(root, &["--package", "mechat-relay", "--features", "mutations", "--target-dir", MUTATED])?;
     }
-    let mut command = cargo(root, &["run", "--quiet", "--release", "--package", "mechat-bench", "--", "chaos"]);
+    let mut command =
+        cargo(root, &["run", "--quiet", "--release", "--package", "mechat-bench", "--", "chaos"]);
     if mutate {
         command.arg("--relay").arg(root.join(program));
     }
