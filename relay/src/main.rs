@@ -27,6 +27,18 @@ fn main() -> ExitCode {
     result.map_or_else(|error| complain(&error, 1), |()| ExitCode::SUCCESS)
 }
 
+/// A relay that breaks its promises on purpose says so wherever it is started.
+#[cfg(feature = "mutations")]
+#[expect(clippy::print_stderr, reason = "no log filter may hide it")]
+fn warn_of_mutations() {
+    eprintln!(
+        "THIS RELAY LOSES MESSAGES ON PURPOSE: it acknowledges before it commits. It is a test's; never use it."
+    );
+}
+
+#[cfg(not(feature = "mutations"))]
+const fn warn_of_mutations() {}
+
 fn run(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
 }
@@ -39,6 +51,7 @@ fn complain(error: &anyhow::Error, code: u8) -> ExitCode {
 
 #[expect(clippy::print_stdout, reason = "the operator reads where the relay is and how to join it")]
 async fn serve(meant: Meant) -> anyhow::Result<()> {
+    warn_of_mutations();
     let relay = Relay::start(meant.config).await?;
     println!("listening on  {}", relay.local_addr());
     println!("storage       {}", relay.storage_name());

@@ -21,6 +21,22 @@ use super::columns::{kind_text, seq, signed, unsigned, unsigned32};
 use super::{log, tokens};
 use crate::storage::{ChannelRow, Write, Written};
 
+/// Ack before commit, on purpose: the outcome of entries goes out while the transaction is open, and the next batch commits it. An
+/// account is committed all the same, or nobody could sign in to see what is lost.
+#[cfg(feature = "mutations")]
+fn end(mut transaction: rusqlite::Transaction<'_>, is_talk: bool) -> rusqlite::Result<()> {
+    if is_talk {
+        transaction.set_drop_behavior(rusqlite::DropBehavior::Ignore);
+        return Ok(());
+    }
+    transaction.commit()
+}
+
+#[cfg(feature = "mutations")]
+fn commit_the_one_before(connection: &Connection) -> rusqlite::Result<()> {
+    if connection.is_autocommit() { Ok(()) } else { connection.execute_batch("COMMIT") }
+}
+
 /// The connection that changes things.
 #[derive(Debug)]
 pub(super) struct Writer {
@@ -56,11 +72,18 @@ impl Writer {
     }
 
     fn transact(&mut self, writes: Vec<Write>) -> rusqlite::Result<Vec<Written>> {
+        #[cfg(feature = "mutations")]
+        commit_the_one_before(&self.connection)?;
+        #[cfg(feature = "mutations")]
+        let is_talk = writes.iter().all(|write| matches!(write, Write::Append { .. }));
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut batch = Batch::begin(&transaction, &mut self.names)?;
         let written = writes.into_iter().map(|write| batch.apply(write)).collect::<rusqlite::Result<_>>()?;
         batch.finish()?;
+        #[cfg(not(feature = "mutations"))]
         transaction.commit()?;
+        #[cfg(feature = "mutations")]
+        end(transaction, is_talk)?;
         Ok(written)
     }
 
