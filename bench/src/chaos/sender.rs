@@ -264,9 +264,11 @@ impl Sender {
             }
             Event::Reset(channel) => self.note(Kind::Reset, channel, Seq::ZERO, NO_NONCE)?,
             Event::Link(Link::Down { .. }) => {
-                (self.signed_in, self.joining) = (false, None);
-                // All that is on its way goes again.
-                self.shared.borrow_mut().resent += self.unacked.len() as u64;
+                self.joining = None;
+                // All that is on its way goes again; an attempt that fails sends nothing.
+                if std::mem::take(&mut self.signed_in) {
+                    self.shared.borrow_mut().resent += self.unacked.len() as u64;
+                }
             }
             Event::Link(Link::Failed { reason }) => anyhow::bail!("the link failed for good: {reason}"),
             _ => {}
