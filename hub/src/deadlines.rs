@@ -26,6 +26,10 @@ impl Deadlines {
         self.due.remove(&(due, conn));
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.due.len()
+    }
+
     pub(crate) fn next(&self) -> Option<DueMs> {
         self.due.first().map(|(due, _)| *due)
     }

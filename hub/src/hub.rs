@@ -93,7 +93,7 @@ pub struct Hub {
     /// Questions to the storage: at most `IN_FLIGHT_MAX` for each connection.
     pub(crate) waiting: HashMap<Ticket, Waiting>,
     next_ticket: u64,
-    deadlines: Deadlines,
+    pub(crate) deadlines: Deadlines,
     shutting_down: bool,
 }
 

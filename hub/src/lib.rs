@@ -9,6 +9,7 @@
 //! of it; every table shrinks again when its connections are gone.
 
 mod authorize;
+mod census;
 mod channel;
 mod connection;
 mod deadlines;
@@ -22,6 +23,7 @@ mod session;
 mod sign_in;
 mod talk;
 
+pub use census::Census;
 pub use effect::{AppendDraft, CredentialAsk, Effect, Effects, NewChannel, StoreOp};
 pub use hub::{Hub, HubConfig};
 pub use input::{

@@ -50,6 +50,11 @@ impl PresenceBoard {
         self.flush_ms.get_or_insert(now_ms + COLLECT_MS);
     }
 
+    /// Accounts with a connection.
+    pub(crate) fn live(&self) -> usize {
+        self.live.len()
+    }
+
     pub(crate) const fn next(&self) -> Option<u64> {
         self.flush_ms
     }
