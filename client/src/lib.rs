@@ -14,7 +14,7 @@ mod journal;
 mod keeper;
 mod link;
 pub mod outbox;
-mod session;
+pub mod session;
 mod timeline;
 
 pub use command::Command;

@@ -24,12 +24,16 @@ const _: () = assert!(BYTES_MAX > WINDOW * (TEXT_LEN_MAX + DATA_LEN_MAX + MEDIA_
 
 /// One message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Unsent {
-    pub(crate) channel: ChannelId,
-    pub(crate) nonce: Nonce,
-    pub(crate) content: Content,
+pub struct Unsent {
+    /// Where.
+    pub channel: ChannelId,
+    /// Its name for good.
+    pub nonce: Nonce,
+    /// What.
+    pub content: Content,
+    /// The entry it answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) in_reply_to: Option<Seq>,
+    pub in_reply_to: Option<Seq>,
 }
 
 /// The outbox holds `MESSAGES_MAX` messages or `BYTES_MAX` bytes already.

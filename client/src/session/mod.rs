@@ -6,7 +6,7 @@
 //! Invariants: nothing a relay sends makes it panic; a request is answered to the user exactly once; entries are handed
 //! on in seq order, each once; a message that was said leaves the outbox only by the relay's word.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use mechat_certs::TrustError;
@@ -38,7 +38,7 @@ mod talk;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use sign_in::Flow;
+use sign_in::Flow;
 
 /// Milliseconds without a word from the relay after which the link is taken for dead.
 const SILENCE_MAX_MS: u64 = 45_000;
@@ -52,16 +52,16 @@ const STABLE_MS: u64 = 10_000;
 
 /// The time and some randomness, with each input.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Now {
-    /// Monotonic milliseconds.
-    pub(crate) ms: u64,
-    /// Uniform.
-    pub(crate) random: u64,
+pub struct Now {
+    /// Monotonic milliseconds since some fixed moment.
+    pub ms: u64,
+    /// Uniform over all of its values; a fresh one with each input.
+    pub random: u64,
 }
 
 /// What happened.
 #[derive(Debug)]
-pub(crate) enum Input {
+pub enum Input {
     /// The user wants something.
     Command(Command),
     /// TLS stands, with this certificate.
@@ -72,21 +72,38 @@ pub(crate) enum Input {
     Frame(Incoming),
     /// The connection is gone.
     Lost(String),
-    /// A password step is done. `step` is from its output.
-    Password { step: u64, result: Result<Vec<u8>, PasswordError> },
+    /// A password step is done.
+    Password {
+        /// From its output.
+        step: u64,
+        /// What is to be sent to the relay.
+        result: Result<Vec<u8>, PasswordError>,
+    },
     /// The outbox on disk is open; this is what an earlier run of the account left in it.
-    Restored { account: AccountName, messages: Vec<Unsent>, damage: Option<String> },
+    Restored {
+        /// Whose it is.
+        account: AccountName,
+        /// In the order in which they were said.
+        messages: Vec<Unsent>,
+        /// What could not be read, for people.
+        damage: Option<String>,
+    },
     /// These messages are on disk.
     Kept(Vec<Nonce>),
     /// These messages are not, or those that were may not be any more.
-    NotKept { nonces: Vec<Nonce>, reason: String },
-    /// Time passed.
+    NotKept {
+        /// Which.
+        nonces: Vec<Nonce>,
+        /// Why, for people.
+        reason: String,
+    },
+    /// Time passed; due at [`Session::next_deadline`].
     Tick,
 }
 
 /// Why there is no connection.
 #[derive(Debug)]
-pub(crate) enum ConnectFailure {
+pub enum ConnectFailure {
     /// The certificate is not trusted.
     Untrusted(TrustError),
     /// Something that may be better next time.
@@ -97,7 +114,7 @@ pub(crate) enum ConnectFailure {
 
 /// What to do.
 #[derive(Debug)]
-pub(crate) enum Output {
+pub enum Output {
     /// Open a connection.
     Connect,
     /// Close the connection, after what is queued.
@@ -115,19 +132,28 @@ pub(crate) enum Output {
     /// Remember the certificate.
     Pin(Fingerprint),
     /// Compute a step of a password's registration or login, off this thread.
-    Password { step: u64, work: PasswordWork },
+    Password {
+        /// Carried back by the [`Input::Password`] that answers it.
+        step: u64,
+        /// Which step.
+        work: PasswordWork,
+    },
     /// Tell the user.
     Event(Event),
     /// Nothing follows.
     Stop,
 }
 
-/// A step of OPAQUE. The driver keeps what lies between `…Start` and `…Finish`.
+/// A step of OPAQUE (RFC 9807). The driver keeps what lies between `…Start` and `…Finish`.
 #[derive(Debug, Clone)]
-pub(crate) enum PasswordWork {
+pub enum PasswordWork {
+    /// Begin a registration with this password.
     RegisterStart(SecretString),
+    /// Go on with the relay's `register_challenge`.
     RegisterFinish(Vec<u8>),
+    /// Begin a login with this password.
     LoginStart(SecretString),
+    /// Go on with the relay's `login_challenge`.
     LoginFinish(Vec<u8>),
 }
 
@@ -171,7 +197,7 @@ enum Pending {
 
 /// The state machine. See the module's documentation.
 #[derive(Debug)]
-pub(crate) struct Session {
+pub struct Session {
     agent: String,
     state: State,
     failures: u32,
@@ -185,7 +211,8 @@ pub(crate) struct Session {
     heard_ms: u64,
     spoken_ms: u64,
     next_id: u32,
-    pending: HashMap<RequestId, Pending>,
+    /// In the order of their ids, so that the same inputs give the same outputs.
+    pending: BTreeMap<RequestId, Pending>,
     flow: Flow,
     /// Resumes the session on the next connection.
     token: Option<Token>,
@@ -212,7 +239,8 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    pub(crate) fn new(agent: String) -> Self {
+    /// A session that has not begun. `agent` is this software and its version, at most `AGENT_LEN_MAX` bytes.
+    pub fn new(agent: String) -> Self {
         Self {
             agent,
             state: State::Connecting,
@@ -224,7 +252,7 @@ impl Session {
             heard_ms: 0,
             spoken_ms: 0,
             next_id: 1,
-            pending: HashMap::new(),
+            pending: BTreeMap::new(),
             flow: Flow::Idle,
             token: None,
             signed_in: false,
@@ -244,16 +272,17 @@ impl Session {
     }
 
     /// A session whose messages are on disk before they are sent.
-    pub(crate) fn keeping(agent: String) -> Self {
+    pub fn keeping(agent: String) -> Self {
         Self { disk: kept::Disk::Closed, ..Self::new(agent) }
     }
 
     /// Begins: the first output is a `Connect`.
-    pub(crate) fn start(&mut self, outputs: &mut Vec<Output>) {
+    pub fn start(&mut self, outputs: &mut Vec<Output>) {
         self.connect(outputs);
     }
 
-    pub(crate) fn handle(&mut self, now: Now, input: Input, outputs: &mut Vec<Output>) {
+    /// Decides what one input leads to. Outputs are appended; perform them all before the next input.
+    pub fn handle(&mut self, now: Now, input: Input, outputs: &mut Vec<Output>) {
         if matches!(self.state, State::Stopped) {
             return;
         }
@@ -279,7 +308,7 @@ impl Session {
     }
 
     /// Monotonic milliseconds at which a `Tick` is due.
-    pub(crate) fn next_deadline(&self) -> Option<u64> {
+    pub fn next_deadline(&self) -> Option<u64> {
         match self.state {
             State::Waiting { until_ms } => Some(until_ms),
             State::Greeting | State::Up => {
@@ -444,7 +473,7 @@ impl Session {
         for timeline in self.timelines.values_mut() {
             timeline.pulling = false;
         }
-        for (_, pending) in self.pending.drain() {
+        for pending in std::mem::take(&mut self.pending).into_values() {
             match pending {
                 Pending::Call(ticket) => outputs.push(Output::Event(Event::Called { ticket, reply: None })),
                 pending => outputs.extend(pending.lost_kind().map(|request| refused(request, cut()))),
