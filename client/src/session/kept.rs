@@ -264,6 +264,9 @@ mod tests {
         let closed = outputs.iter().position(|o| matches!(o, Output::CloseOutbox)).expect("closed");
         assert!(matches!(outputs[closed - 1], Output::Forget(_)), "behind what it forgets");
         // What the disk still answers for the one who left does not come up under the next one's name.
+        bench.ms += 30_000;
+        bench.feed(Input::Tick);
+        bench.greet();
         bench.feed(Input::Command(Command::Resume(token(9))));
         let bob = AccountName::new("bob").expect("name");
         let outputs = bench.sign_in(&bob, 0);

@@ -526,7 +526,7 @@ impl Session {
             (Pending::Hello, Message::Welcome(welcome)) => self.welcomed(now, welcome, outputs),
             (Pending::Ping, Message::Pong(_)) => {}
             (Pending::SignIn(kind), reply) => self.sign_in_reply(now, kind, reply, outputs),
-            (Pending::Logout, Message::LoggedOut(_)) => self.logged_out(outputs),
+            (Pending::Logout, Message::LoggedOut(_)) => self.logged_out(now, outputs),
             (Pending::Create | Pending::Join, Message::Joined(joined)) => {
                 self.joined(now, &joined.channel, outputs);
             }

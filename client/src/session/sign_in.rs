@@ -254,12 +254,17 @@ impl Session {
         }
     }
 
-    pub(super) fn logged_out(&mut self, outputs: &mut Vec<Output>) {
+    pub(super) fn logged_out(&mut self, now: Now, outputs: &mut Vec<Output>) {
         (self.signed_in, self.logging_out) = (false, false);
         self.token = None;
         self.forget_account("you logged out before it was acknowledged", outputs);
         self.owner = None;
         outputs.push(Output::Event(Event::SignedOut(SignedOut::LoggedOut)));
+        // The relay may still answer what was asked before, and the next account must not take that for its own.
+        if !self.pending.is_empty() {
+            outputs.push(Output::Disconnect);
+            self.lost(now, "logged out before the relay had answered everything", outputs);
+        }
     }
 }
 

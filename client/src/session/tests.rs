@@ -659,3 +659,29 @@ fn a_refused_sign_in_leaves_the_token_alone() {
     bench.feed(Input::Command(Command::Resume(token(7))));
     assert_eq!(bench.session.token, Some(token(2)), "the one that is good");
 }
+
+#[test]
+fn a_join_that_is_answered_behind_a_logout_is_not_the_next_accounts() {
+    let mut bench = Bench::signed_in(0);
+    bench.feed(Input::Command(Command::Join(ChannelName::new("late").expect("name"))));
+    bench.feed(Input::Command(Command::Logout));
+    let join = bench.pending_id(|pending| matches!(pending, Pending::Join));
+    let id = bench.pending_id(|pending| matches!(pending, Pending::Logout));
+    let outputs = bench.receive(mechat_protocol::reply::LoggedOut { id }.into());
+    let refused = |output: &&Output| matches!(output, Output::Event(Event::Refused { request: RequestKind::Join, error }) if error.retry == Retry::Later);
+    assert_eq!(outputs.iter().filter(refused).count(), 1, "answered once: {outputs:?}");
+    assert!(outputs.iter().any(|output| matches!(output, Output::Disconnect)), "{outputs:?}");
+    let late = ChannelInfo { channel: ChannelId(8), ..den(1) };
+    let outputs = bench.receive(Joined { id: join, channel: late }.into());
+    assert!(outputs.is_empty(), "{outputs:?}");
+}
+
+#[test]
+fn a_logout_that_leaves_nothing_unanswered_keeps_the_link() {
+    let mut bench = Bench::signed_in(0);
+    bench.page(0..=0, 0);
+    bench.feed(Input::Command(Command::Logout));
+    let id = bench.pending_id(|pending| matches!(pending, Pending::Logout));
+    let outputs = bench.receive(mechat_protocol::reply::LoggedOut { id }.into());
+    assert!(matches!(outputs[..], [Output::Event(Event::SignedOut(SignedOut::LoggedOut))]), "{outputs:?}");
+}
