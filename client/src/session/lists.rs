@@ -76,6 +76,7 @@ impl Session {
         let rows = ChannelRows { asked, rows: Vec::new() };
         if !self.is_listing() {
             self.moved.clear();
+            self.heard_of.clear();
         }
         self.user_request(now, Pending::Channels(rows), list_channels(None), outputs);
     }
@@ -124,6 +125,18 @@ impl Session {
             self.follow(now, info, outputs);
         }
         self.open_outbox(outputs);
+        // The last of several listings decides, since what moves meanwhile is noted until then.
+        if !self.is_listing() && self.is_unsettled(channels) {
+            self.list_channels(now, false, outputs);
+        }
+    }
+
+    /// Whether something moved during the listing and it cannot be told which word is the newer one.
+    fn is_unsettled(&self, channels: &[ChannelInfo]) -> bool {
+        let listed = |channel| channels.iter().any(|info| info.joined && info.channel == channel);
+        let known = |channel| self.timelines.contains_key(&channel);
+        self.moved.iter().any(|channel| listed(*channel) != known(*channel))
+            || self.heard_of.iter().any(|channel| !known(*channel))
     }
 
     pub(super) fn list_participants(

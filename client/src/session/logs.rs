@@ -31,7 +31,7 @@ impl Session {
         let channel = entry.channel;
         let Some(timeline) = self.timelines.get_mut(&channel).filter(|timeline| timeline.announced) else {
             // Joined from another device, or the listing is on its way: it tells of the channel first.
-            return self.learn_channels(now, outputs);
+            return self.learn_of(now, channel, outputs);
         };
         let is_own_end = entry.body == Body::Left && self.owner.as_ref() == Some(&entry.sender);
         match timeline.pushed(&entry) {
@@ -51,9 +51,11 @@ impl Session {
 
     /// The relay dropped entries of a channel up to `head`.
     pub(super) fn behind(&mut self, now: Now, channel: ChannelId, head: Seq, outputs: &mut Vec<Output>) {
-        if let Some(timeline) = self.timelines.get_mut(&channel).filter(|timeline| timeline.announced)
-            && timeline.heard(head)
-        {
+        let Some(timeline) = self.timelines.get_mut(&channel).filter(|timeline| timeline.announced) else {
+            // What was dropped may have been the entry of one's own join on another device.
+            return self.learn_of(now, channel, outputs);
+        };
+        if timeline.heard(head) {
             self.pull(now, channel, outputs);
         }
     }
@@ -185,9 +187,11 @@ impl Session {
         self.list_again_ms = Some(now.ms + retry_delay_ms(error));
     }
 
-    /// Lists the channels, unless that is under way.
-    fn learn_channels(&mut self, now: Now, outputs: &mut Vec<Output>) {
-        if !self.is_listing() {
+    /// Something of a channel that is not known came: lists the channels, now or once the listing under way is through.
+    fn learn_of(&mut self, now: Now, channel: ChannelId, outputs: &mut Vec<Output>) {
+        if self.is_listing() {
+            self.heard_of.insert(channel);
+        } else {
             self.list_channels(now, false, outputs);
         }
     }

@@ -232,6 +232,8 @@ pub struct Session {
     list_again_ms: Option<u64>,
     /// Channels joined or left since the present listing began: it may not know.
     moved: BTreeSet<ChannelId>,
+    /// Channels heard of since then that are not known: they may have been joined behind the listing's back.
+    heard_of: BTreeSet<ChannelId>,
     /// Whose outbox and timelines these are.
     owner: Option<AccountName>,
     /// When the relay said welcome.
@@ -266,6 +268,7 @@ impl Session {
             retry_outbox_ms: None,
             list_again_ms: None,
             moved: BTreeSet::new(),
+            heard_of: BTreeSet::new(),
             owner: None,
             up_since_ms: 0,
         }

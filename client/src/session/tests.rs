@@ -685,3 +685,34 @@ fn a_logout_that_leaves_nothing_unanswered_keeps_the_link() {
     let outputs = bench.receive(mechat_protocol::reply::LoggedOut { id }.into());
     assert!(matches!(outputs[..], [Output::Event(Event::SignedOut(SignedOut::LoggedOut))]), "{outputs:?}");
 }
+
+#[test]
+fn a_join_elsewhere_whose_entry_was_dropped_is_learned_of_by_the_lag() {
+    let mut bench = Bench::signed_in(0);
+    let elsewhere = ChannelId(8);
+    let outputs = bench.receive(Lagged { channel: elsewhere, head: Seq(5) }.into());
+    assert!(matches!(sent(&outputs)[..], [Message::ListChannels(_)]), "{outputs:?}");
+    let id = bench.pending_id(|pending| matches!(pending, Pending::Channels(_)));
+    let info = ChannelInfo { channel: elsewhere, ..den(5) };
+    let outputs = bench.receive(ChannelPage { id, channels: vec![den(0), info], more: false }.into());
+    assert!(
+        outputs.iter().any(|o| matches!(o, Output::Event(Event::Joined(info)) if info.channel == elsewhere))
+    );
+    assert!(sent(&outputs).iter().any(|message| matches!(message, Message::ReadHistory(_))));
+}
+
+#[test]
+fn a_channel_that_is_left_and_joined_again_elsewhere_during_a_listing_is_found() {
+    let mut bench = Bench::signed_in(0);
+    bench.feed(Input::Command(Command::ListChannels));
+    let ann = AccountName::new("ann").expect("name");
+    bench.page(1..=1, 1);
+    bench.receive(Entry { sender: ann, body: Body::Left, ..entry(2) }.into());
+    assert!(bench.receive(entry(3).into()).is_empty(), "the listing is under way");
+    let id = bench.pending_id(|pending| matches!(pending, Pending::Channels(_)));
+    let outputs = bench.receive(ChannelPage { id, channels: vec![den(3)], more: false }.into());
+    assert!(matches!(sent(&outputs)[..], [Message::ListChannels(_)]), "old or new word? {outputs:?}");
+    let id = bench.pending_id(|pending| matches!(pending, Pending::Channels(_)));
+    let outputs = bench.receive(ChannelPage { id, channels: vec![den(3)], more: false }.into());
+    assert!(outputs.iter().any(|o| matches!(o, Output::Event(Event::Joined(_)))), "{outputs:?}");
+}
