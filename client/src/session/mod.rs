@@ -238,6 +238,9 @@ pub struct Session {
     owner: Option<AccountName>,
     /// When the relay said welcome.
     up_since_ms: u64,
+    /// Breaks a promise on purpose.
+    #[cfg(feature = "mutations")]
+    skips_gap_check: bool,
 }
 
 impl Session {
@@ -271,12 +274,20 @@ impl Session {
             heard_of: BTreeSet::new(),
             owner: None,
             up_since_ms: 0,
+            #[cfg(feature = "mutations")]
+            skips_gap_check: false,
         }
     }
 
     /// A session whose messages are on disk before they are sent.
     pub fn keeping(agent: String) -> Self {
         Self { disk: kept::Disk::Closed, ..Self::new(agent) }
+    }
+
+    /// From here on any later entry is handed on, whatever is missing before it: a simulation must notice.
+    #[cfg(feature = "mutations")]
+    pub const fn skip_gap_check(&mut self) {
+        self.skips_gap_check = true;
     }
 
     /// Begins: the first output is a `Connect`.
