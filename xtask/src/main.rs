@@ -10,6 +10,7 @@ mod bench;
 mod chaos;
 mod fuzz;
 mod report;
+mod sim;
 mod steps;
 mod tidy;
 mod tools;
@@ -59,6 +60,12 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Runs worlds of seeds against a reference model: `sim --seeds 100000`, `sim --seed 7` replays one with its trace.
+    Sim {
+        /// Flags of `mechat-sim`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Random bytes against the protocol and the hub, led by coverage; installs cargo-fuzz if it is missing.
     Fuzz {
         /// How long each target runs: 60 unless `--runs` is given.
@@ -78,6 +85,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Command::Test | Command::Ci => steps::run(steps::ALL, &root),
         Command::Tidy => steps::run(steps::TIDY, &root),
         Command::Bench { arguments } => bench::run(&root, &arguments)?,
+        Command::Sim { arguments } => sim::hunt(&root, &arguments),
         Command::PowerLoss { seeds, seed } => power_loss(&root, seeds, seed),
         Command::Fuzz { seconds, runs, target } => {
             fuzz::run(&root, fuzz::Limit { seconds, runs }, target.as_deref())?

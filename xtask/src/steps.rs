@@ -25,6 +25,7 @@ pub(crate) const ALL: &[Step] = &[
     Step { name: "advisories", run: advisories },
     Step { name: "node modules", run: node_modules },
     Step { name: "tests", run: tests },
+    Step { name: "simulation", run: crate::sim::check },
     Step { name: "doc tests", run: doc_tests },
     Step { name: "documentation", run: documentation },
 ];

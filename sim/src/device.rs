@@ -1,0 +1,485 @@
+//! A client's shell: real session, modelled hands, and what the program keeps on its disk.
+//!
+//! Models `client/src/driver.rs`: all outputs of one input are performed before the next is fed.
+//!
+//! Models `client/src/keeper.rs` too: an outbox on disk that takes its time, and that may fail.
+//!
+//! Invariant: what is on the disk leaves it only by the session's word.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::BytesMut;
+use mechat_client::outbox::Unsent;
+use mechat_client::session::{ConnectFailure, Input, Now, Output, Session};
+use mechat_client::{Command, Event, Link, OutboxState, RequestKind, SignedOut};
+use mechat_hub::ConnId;
+use mechat_protocol::codec::{FrameDecoder, encode};
+use mechat_protocol::limits::FRAME_LEN_MAX;
+use mechat_protocol::message::Sender;
+use mechat_protocol::secret::Token;
+use mechat_protocol::{
+    AccountName, ChannelId, ChannelName, Entry, Epoch, ErrorCode, Fingerprint, Message, Nonce, Position, Seq,
+};
+use secrecy::SecretString;
+use tokio_util::codec::Decoder as _;
+
+use crate::agenda::{DeviceId, DiskWork, Happening, Life};
+use crate::trace::note;
+use crate::wire::Way;
+use crate::world::World;
+
+/// Bytes that wait to be sent beyond the wire's window before the client gives the link up.
+const UNSENT_MAX: usize = 262_144;
+
+/// A device and the program on it.
+#[derive(Debug)]
+pub(crate) struct Device {
+    pub(crate) account: AccountName,
+    pub(crate) life: Life,
+    /// The program, while it runs.
+    pub(crate) session: Option<Session>,
+    pub(crate) link: Option<DeviceLink>,
+    pub(crate) signed_in: bool,
+    pub(crate) disk: Disk,
+    /// Said in this run, and neither acknowledged nor refused.
+    pub(crate) unsettled: BTreeSet<Nonce>,
+    /// The channels that one is a member of, as the session told, and where it stands in them.
+    pub(crate) views: BTreeMap<ChannelId, View>,
+    pub(crate) names: BTreeMap<ChannelName, ChannelId>,
+}
+
+/// What survives the program.
+#[derive(Debug, Default)]
+pub(crate) struct Disk {
+    token: Option<Token>,
+    /// When the work that was asked of it is done.
+    busy_until_ms: u64,
+    /// In the order in which they were said.
+    pub(crate) outbox: Vec<Unsent>,
+}
+
+/// A connection from the device's side.
+#[derive(Debug)]
+pub(crate) struct DeviceLink {
+    pub(crate) conn: ConnId,
+    decoder: FrameDecoder,
+    buffer: BytesMut,
+    unsent: BytesMut,
+}
+
+/// Where a client stands in a channel.
+#[derive(Debug, Default)]
+pub(crate) struct View {
+    /// The life of the log and the last entry that was applied.
+    pub(crate) stands: Option<(Epoch, Seq)>,
+}
+
+impl Device {
+    pub(crate) fn new(account: AccountName) -> Self {
+        Self {
+            account,
+            life: Life(0),
+            session: None,
+            link: None,
+            signed_in: false,
+            disk: Disk::default(),
+            unsettled: BTreeSet::new(),
+            views: BTreeMap::new(),
+            names: BTreeMap::new(),
+        }
+    }
+
+    /// With the token, if there is one.
+    fn sign_in(&self) -> Command {
+        match &self.disk.token {
+            Some(token) => Command::Resume(token.clone()),
+            None => {
+                Command::Login { account: self.account.clone(), password: SecretString::from("password") }
+            }
+        }
+    }
+}
+
+impl World {
+    /// Starts the program.
+    pub(crate) fn start_device(&mut self, id: DeviceId) {
+        let device = &mut self.devices[id.0];
+        if device.session.is_some() {
+            return;
+        }
+        note!(self, "device {} starts", id.0);
+        device.life = Life(device.life.0 + 1);
+        device.unsettled.clear();
+        let mut session = Session::keeping("sim".into());
+        #[cfg(feature = "mutations")]
+        if self.mutation == Some(crate::Mutation::SkipGapCheck) {
+            session.skip_gap_check();
+        }
+        let mut outputs = Vec::new();
+        session.start(&mut outputs);
+        device.session = Some(session);
+        let command = device.sign_in();
+        for output in outputs {
+            self.obey(id, output);
+        }
+        self.tell_device(id, Input::Command(command));
+    }
+
+    /// The program is gone from one moment to the next; its disk is not.
+    pub(crate) fn crash_device(&mut self, id: DeviceId) {
+        let device = &mut self.devices[id.0];
+        if device.session.take().is_none() {
+            return;
+        }
+        note!(self, "device {} crashes", id.0);
+        device.signed_in = false;
+        device.views.clear();
+        device.names.clear();
+        if let Some(link) = device.link.take() {
+            self.hang_up(link.conn, Way::Up);
+        }
+        let at_ms = self.now_ms + self.dice.spread(10, 3_000);
+        self.agenda.at(at_ms, Happening::DeviceStarts(id));
+    }
+
+    /// Feeds the session and performs what it wants.
+    pub(crate) fn tell_device(&mut self, id: DeviceId, input: Input) {
+        self.todo.push_back((id, input));
+        if std::mem::replace(&mut self.telling, true) {
+            return;
+        }
+        while let Some((id, input)) = self.todo.pop_front() {
+            let now = Now { ms: self.now_ms, random: self.dice.next() };
+            let Some(session) = &mut self.devices[id.0].session else { continue };
+            let mut outputs = Vec::new();
+            session.handle(now, input, &mut outputs);
+            for output in outputs {
+                self.obey(id, output);
+            }
+        }
+        self.telling = false;
+    }
+
+    fn obey(&mut self, id: DeviceId, output: Output) {
+        match output {
+            Output::Connect => self.dial(id),
+            Output::Disconnect => self.unlink(id),
+            Output::Send(message) => self.device_sends(id, &message),
+            Output::Pin(_) => {}
+            Output::Password { step, .. } => {
+                let at_ms = self.now_ms + self.dice.between(1, 150);
+                let life = self.devices[id.0].life;
+                self.agenda.at(at_ms, Happening::Computed(id, life, step));
+            }
+            Output::Event(event) => self.device_learns(id, event),
+            Output::OpenOutbox(account) => self.disk_does(id, DiskWork::Open(account)),
+            Output::Keep(message) => self.disk_does(id, DiskWork::Keep(message)),
+            Output::Forget(nonce) => self.disk_does(id, DiskWork::Forget(nonce)),
+            Output::CloseOutbox => {}
+            Output::Stop => {
+                self.devices[id.0].session = None;
+                self.unlink(id);
+            }
+        }
+    }
+
+    /// The outbox on disk does one thing after the other, each in its time.
+    fn disk_does(&mut self, id: DeviceId, work: DiskWork) {
+        let at_ms = self.now_ms + self.dice.between(0, 15);
+        let device = &mut self.devices[id.0];
+        device.disk.busy_until_ms = device.disk.busy_until_ms.max(at_ms);
+        self.agenda.at(device.disk.busy_until_ms, Happening::Disk(id, device.life, work));
+    }
+
+    /// The outbox on disk did something.
+    pub(crate) fn disk_did(&mut self, id: DeviceId, life: Life, work: DiskWork) {
+        let fails = !self.calm && self.dice.percent(2);
+        let device = &mut self.devices[id.0];
+        if device.life != life || device.session.is_none() {
+            return;
+        }
+        let outbox = &mut device.disk.outbox;
+        let input = match work {
+            DiskWork::Open(account) => {
+                let messages = if account == device.account { outbox.clone() } else { Vec::new() };
+                device.unsettled.extend(messages.iter().map(|message| message.nonce));
+                Input::Restored { account, messages, damage: None }
+            }
+            DiskWork::Keep(message) if fails => {
+                Input::NotKept { nonces: vec![message.nonce], reason: "no space".into() }
+            }
+            DiskWork::Keep(message) => {
+                let nonce = message.nonce;
+                outbox.push(message);
+                Input::Kept(vec![nonce])
+            }
+            DiskWork::Forget(nonce) => return outbox.retain(|message| message.nonce != nonce),
+        };
+        self.tell_device(id, input);
+    }
+
+    fn unlink(&mut self, id: DeviceId) {
+        if let Some(link) = self.devices[id.0].link.take() {
+            self.hang_up(link.conn, Way::Up);
+        }
+    }
+
+    fn dial(&mut self, id: DeviceId) {
+        self.unlink(id);
+        let at_ms = self.now_ms + self.latency();
+        self.agenda.at(at_ms, Happening::Dial(id, self.devices[id.0].life));
+    }
+
+    /// An attempt reaches the relay, if there is one.
+    pub(crate) fn dialled_relay(&mut self, id: DeviceId, life: Life) {
+        if self.devices[id.0].life != life {
+            return;
+        }
+        let at_ms = self.now_ms + self.latency();
+        // The device hears nothing of the relay before it knows that it is connected.
+        let conn = self.relay.is_some().then(|| self.new_wire(at_ms + 1));
+        if let Some(conn) = conn {
+            note!(self, "device {} is {} for the relay", id.0, conn.0);
+            self.owners.insert(conn, id);
+            self.accept(conn);
+        }
+        self.agenda.at(at_ms, Happening::Dialled(id, life, conn));
+    }
+
+    /// The device learns what became of its attempt.
+    pub(crate) fn dialled(&mut self, id: DeviceId, life: Life, conn: Option<ConnId>) {
+        let device = &mut self.devices[id.0];
+        if device.life != life || device.session.is_none() {
+            if let Some(conn) = conn {
+                self.hang_up(conn, Way::Up);
+            }
+            return;
+        }
+        let Some(conn) = conn else {
+            let failure = ConnectFailure::Transient("refused".into());
+            return self.tell_device(id, Input::NotConnected(failure));
+        };
+        let decoder = FrameDecoder::new(Sender::Relay, FRAME_LEN_MAX, FRAME_LEN_MAX);
+        device.link = Some(DeviceLink { conn, decoder, buffer: BytesMut::new(), unsent: BytesMut::new() });
+        self.tell_device(id, Input::Connected(Fingerprint::new([0; 32])));
+    }
+
+    fn device_sends(&mut self, id: DeviceId, message: &Message) {
+        note!(self, "device {}: {}", id.0, message.tag());
+        let frame = match encode(message) {
+            Ok(frame) => frame,
+            Err(error) => return self.broken("every request fits in a frame", error.to_string()),
+        };
+        let Some(link) = &mut self.devices[id.0].link else { return };
+        link.unsent.extend_from_slice(&frame);
+        let (conn, unsent) = (link.conn, link.unsent.len());
+        if unsent > UNSENT_MAX {
+            self.unlink(id);
+            return self.todo.push_back((id, Input::Lost("the relay does not take what is sent".into())));
+        }
+        self.device_writes(conn);
+    }
+
+    /// Writes what waits in the device, as far as the wire takes it.
+    pub(crate) fn device_writes(&mut self, conn: ConnId) {
+        let Some(id) = self.owners.get(&conn).copied() else { return };
+        let window = self.plan.window;
+        let Some(link) = self.devices[id.0].link.as_mut().filter(|link| link.conn == conn) else { return };
+        let Some(wire) = self.wires.get_mut(&conn) else { return };
+        let room = wire.room(Way::Up, window).min(link.unsent.len());
+        if room > 0 {
+            let bytes = link.unsent.split_to(room).freeze();
+            self.put(conn, Way::Up, bytes);
+        }
+    }
+
+    /// Bytes of the relay reached the device.
+    pub(crate) fn device_hears(&mut self, conn: ConnId, bytes: &[u8]) {
+        let Some(id) = self.owners.get(&conn).copied() else { return };
+        let mut bytes = bytes;
+        // A frame may make the session drop the link; what follows it is nobody's.
+        while let Some(link) = self.devices[id.0].link.as_mut().filter(|link| link.conn == conn) {
+            link.buffer.extend_from_slice(std::mem::take(&mut bytes));
+            match link.decoder.decode(&mut link.buffer) {
+                Ok(Some(incoming)) => {
+                    self.judge_frame(id, &incoming);
+                    self.tell_device(id, Input::Frame(incoming));
+                }
+                Ok(None) => return,
+                Err(error) => return self.broken("the relay keeps the framing", error.to_string()),
+            }
+        }
+    }
+
+    fn judge_frame(&mut self, id: DeviceId, incoming: &mechat_protocol::codec::Incoming) {
+        use mechat_protocol::codec::Incoming;
+        match incoming {
+            Incoming::Message(Message::Entry(entry)) => {
+                let verdict = self.model.seen(entry);
+                self.judge(verdict);
+            }
+            Incoming::Message(message) => note!(self, "device {} gets {}", id.0, message.tag()),
+            Incoming::Refused(refusal) => {
+                self.broken("the relay sends what clients understand", format!("{refusal:?}"));
+            }
+        }
+    }
+
+    /// The relay's direction ended.
+    pub(crate) fn device_hears_end(&mut self, conn: ConnId) {
+        let Some(id) = self.owners.get(&conn).copied() else { return };
+        if self.devices[id.0].link.as_ref().is_some_and(|link| link.conn == conn) {
+            note!(self, "device {}: the link is gone", id.0);
+            self.unlink(id);
+            self.tell_device(id, Input::Lost("the connection is gone".into()));
+        }
+    }
+}
+
+/// What the session tells its user.
+impl World {
+    fn device_learns(&mut self, id: DeviceId, event: Event) {
+        match &event {
+            Event::Joined(info) => note!(self, "device {} is told: joined {}", id.0, info.channel),
+            Event::Left(channel) => note!(self, "device {} is told: left {channel}", id.0),
+            Event::Reset(channel) => note!(self, "device {} is told: {channel} is another log", id.0),
+            Event::SignedOut(why) => note!(self, "device {} is told: {why:?}", id.0),
+            _ => {}
+        }
+        match event {
+            Event::Link(link) => self.link_changed(id, &link),
+            Event::SignedIn(reply) => {
+                let device = &mut self.devices[id.0];
+                device.signed_in = true;
+                device.disk.token = Some(reply.token);
+            }
+            Event::SignedOut(why) => {
+                let device = &mut self.devices[id.0];
+                device.signed_in = false;
+                // What belongs to an account goes with it.
+                if why == SignedOut::LoggedOut {
+                    device.views.clear();
+                }
+                device.disk.token = None;
+                self.sign_in_soon(id);
+            }
+            Event::Refused { request: RequestKind::Login | RequestKind::Resume, error }
+                if error.code != ErrorCode::AlreadyAuthenticated =>
+            {
+                self.sign_in_soon(id);
+            }
+            Event::Channels(channels) => {
+                let names = channels.iter().map(|info| (info.name.clone(), info.channel));
+                self.devices[id.0].names = names.collect();
+            }
+            Event::Joined(info) => {
+                let device = &mut self.devices[id.0];
+                device.names.insert(info.name, info.channel);
+                device.views.entry(info.channel).or_default();
+            }
+            Event::Left(channel) => {
+                self.devices[id.0].views.remove(&channel);
+            }
+            Event::Reset(channel) => self.reset(id, channel),
+            Event::Appended { channel, entries, .. } => self.appended(id, channel, &entries),
+            Event::History { channel, entries, .. } => self.history_seen(channel, &entries),
+            Event::Outbox { nonce, state, .. } => self.outbox_moved(id, nonce, state),
+            _ => {}
+        }
+    }
+
+    fn link_changed(&mut self, id: DeviceId, link: &Link) {
+        let device = &mut self.devices[id.0];
+        match link {
+            Link::Down { .. } => device.signed_in = false,
+            Link::Failed { reason } => {
+                device.signed_in = false;
+                note!(self, "device {} gave up: {reason}", id.0);
+                let at_ms = self.now_ms + self.dice.between(100, 3_000);
+                self.agenda.at(at_ms, Happening::ConnectNow(id, self.devices[id.0].life));
+            }
+            Link::Connecting { .. } | Link::Up { .. } | Link::Untrusted(_) => {}
+        }
+    }
+
+    fn sign_in_soon(&mut self, id: DeviceId) {
+        let at_ms = self.now_ms + self.dice.between(100, 2_000);
+        self.agenda.at(at_ms, Happening::SignIn(id, self.devices[id.0].life));
+    }
+
+    pub(crate) fn sign_in(&mut self, id: DeviceId, life: Life) {
+        let device = &self.devices[id.0];
+        if device.life == life && !device.signed_in {
+            let command = device.sign_in();
+            self.tell_device(id, Input::Command(command));
+        }
+    }
+
+    fn reset(&mut self, id: DeviceId, channel: ChannelId) {
+        let epoch = self.model.epoch();
+        let Some(view) = self.devices[id.0].views.get_mut(&channel) else { return };
+        let before = std::mem::take(view).stands;
+        self.ensure(
+            before.is_none_or(|(known, _)| known != epoch),
+            "I4: a log is forgotten only for another life",
+            || format!("device {} was told to forget {channel}, where it stood at {before:?}", id.0),
+        );
+    }
+
+    fn appended(&mut self, id: DeviceId, channel: ChannelId, entries: &[Entry]) {
+        note!(self, "device {} applies {} of {channel}", id.0, entries.len());
+        let Some(view) = self.devices[id.0].views.get_mut(&channel) else {
+            return self
+                .broken("a channel is told of before its entries", format!("{channel}, device {}", id.0));
+        };
+        for entry in entries {
+            let Position { channel: of, epoch, seq } = entry.position();
+            let follows = match view.stands {
+                None => true,
+                Some((known, last)) => known == epoch && seq == last.next(),
+            };
+            if !follows || of != channel {
+                let seen =
+                    format!("device {} stood at {:?} of {channel} and was handed {seq}", id.0, view.stands);
+                self.violation
+                    .get_or_insert(crate::Violation { invariant: "I3: entries follow one another", seen });
+                return;
+            }
+            view.stands = Some((epoch, seq));
+            if let Err(violation) = self.model.seen(entry) {
+                self.violation.get_or_insert(violation);
+                return;
+            }
+        }
+        self.counts.applied += entries.len() as u64;
+    }
+
+    fn history_seen(&mut self, channel: ChannelId, entries: &[Entry]) {
+        for entry in entries {
+            let verdict = self.model.seen(entry);
+            self.judge(verdict);
+        }
+        let contiguous = entries.windows(2).all(|pair| pair[1].seq == pair[0].seq.next());
+        self.ensure(contiguous, "pages are contiguous", || format!("of {channel}"));
+    }
+
+    fn outbox_moved(&mut self, id: DeviceId, nonce: Nonce, state: OutboxState) {
+        let device = &mut self.devices[id.0];
+        if let OutboxState::Failed(error) = &state {
+            note!(self, "device {}: a message failed: {}", id.0, error.code);
+        }
+        let verdict = match state {
+            OutboxState::Acked { position, .. } => {
+                self.counts.acks += 1;
+                self.model.acked(&device.account, nonce, position)
+            }
+            OutboxState::Failed(error) => self.model.refused(&device.account, nonce, error.code),
+            OutboxState::Pending(_) => {
+                device.unsettled.insert(nonce);
+                return;
+            }
+        };
+        device.unsettled.remove(&nonce);
+        self.judge(verdict);
+    }
+}
