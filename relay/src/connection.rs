@@ -4,7 +4,7 @@
 //! its [`Outbound`].
 //!
 //! Invariants: the driver hears `Closed` exactly once after `Opened`, however the task ends; at most one batch of requests is
-//! with the driver at a time, and none while the peer does not read its replies; a peer that takes nothing for
+//! with the driver at a time, and none while the peer does not read what it is sent; a peer that takes nothing for
 //! `STUCK_TIMEOUT_MS` is given up; while nothing moves, the connection holds no buffer.
 
 use std::future::poll_fn;
@@ -231,7 +231,9 @@ impl Connection {
             ready.done = ended && !outgoing;
         }
         self.with_driver &= !handled;
-        if self.closed.is_some() && !ended && room && !self.with_driver {
+        // Who does not take what was said must not make others fall behind by saying more.
+        let takes = room && !self.transport.has_unsent();
+        if self.closed.is_some() && !ended && takes && !self.with_driver {
             ready.decode = self.undecoded;
             ready.receive = !self.undecoded && self.transport.poll_receivable(context).is_ready();
         }

@@ -31,6 +31,10 @@ use crate::translate;
 
 /// Inputs and outcomes that are handled before what they lead to goes out: the more, the fewer writes; the fewer, the sooner.
 const TURN_MAX: usize = 128;
+/// How often those who are behind are looked at, and how long requests wait for them at most: who does not read at all must
+/// not keep the others from talking.
+const PACE_INTERVAL: Duration = Duration::from_millis(1);
+const PACE_MAX: Duration = Duration::from_millis(200);
 /// How long a relay that stops waits for what is not yet committed.
 const DRAIN_LIMIT: Duration = Duration::from_secs(3);
 
@@ -63,6 +67,8 @@ pub struct Driver {
     pages: mpsc::UnboundedSender<PageRead>,
     pages_read: mpsc::UnboundedReceiver<PageRead>,
     inputs: mpsc::UnboundedReceiver<FromConnection>,
+    /// Until when inputs wait at most for members that are behind.
+    held_until: Option<Instant>,
     /// For the monotonic time.
     started: Instant,
     effects: Vec<Effect>,
@@ -90,6 +96,7 @@ impl Driver {
             pages,
             pages_read,
             inputs,
+            held_until: None,
             started: Instant::now(),
             effects: Vec::new(),
         };
@@ -120,10 +127,16 @@ impl Driver {
         loop {
             let deadline = self.hub.next_deadline().map(|ms| self.started + Duration::from_millis(ms));
             let wake = [deadline, stopping].into_iter().flatten().min();
+            let takes_inputs = self.takes_inputs();
             tokio::select! {
                 committed = self.writer.committed() => self.committed(committed?),
-                // While there is too much to write nothing more is taken on: the connections wait, and TCP makes the peers wait.
-                1.. = self.inputs.recv_many(&mut inputs, TURN_MAX), if self.writer.has_room() => {
+                1.. = self.inputs.recv_many(&mut inputs, TURN_MAX), if takes_inputs => {
+                    // The runtime runs who was woken last first: without this each connection's frames would make a turn of
+                    // their own, and each turn a write for every member.
+                    tokio::task::yield_now().await;
+                    while inputs.len() < TURN_MAX && let Ok(input) = self.inputs.try_recv() {
+                        inputs.push(input);
+                    }
                     for input in inputs.drain(..) {
                         self.heard(input);
                     }
@@ -134,6 +147,7 @@ impl Driver {
                 Some(PageRead(ticket, answer)) = self.pages_read.recv() => {
                     self.feed(Input::Stored { ticket, answer });
                 }
+                () = tokio::time::sleep(PACE_INTERVAL), if self.held_until.is_some() => {}
                 () = sleep_until(wake) => self.feed(Input::Tick),
                 () = stop.cancelled(), if stopping.is_none() => {
                     stopping = Some(Instant::now() + DRAIN_LIMIT);
@@ -151,6 +165,15 @@ impl Driver {
             // Lets the connections write before they are given more: who reads is never behind because others wrote first.
             tokio::task::yield_now().await;
         }
+    }
+
+    /// Whether more may be taken on. While there is too much to write, or most members are behind with reading, the
+    /// connections wait, and TCP makes the peers wait.
+    fn takes_inputs(&mut self) -> bool {
+        let now = Instant::now();
+        let held_until = self.fanout.is_pressed().then(|| *self.held_until.get_or_insert(now + PACE_MAX));
+        self.held_until = held_until.filter(|until| *until > now);
+        self.held_until.is_none() && self.writer.has_room()
     }
 
     /// Whether everything that was asked is answered.

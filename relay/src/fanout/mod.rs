@@ -15,7 +15,7 @@ use bytes::Bytes;
 use mechat_hub::{ConnId, HistoryRead};
 use mechat_protocol::codec::{EncodeError, encode, encode_into};
 use mechat_protocol::event::{Close, PresenceChanged};
-use mechat_protocol::limits::{PUBLISH_LEN_MAX, RINGS_LEN_MAX};
+use mechat_protocol::limits::{PUBLISH_LEN_MAX, RING_LEN_MAX, RINGS_LEN_MAX};
 use mechat_protocol::page::EncodedPage;
 use mechat_protocol::request::HistoryRange;
 use mechat_protocol::{ChannelId, CloseCode, Entry, Message, Seq};
@@ -33,6 +33,8 @@ pub use presence::PresenceLog;
 
 use topic::{Amount, Batch, Cursor, Parked, Topic};
 
+/// Bytes that most followers of a channel may be behind before they are given time.
+const PRESSED_LEN: usize = RING_LEN_MAX / 4;
 /// Dropped batches for which it is not worth while to look through the others.
 const SWEEP_MIN: usize = 1_024;
 
@@ -44,6 +46,8 @@ pub struct Fanout {
     presence: Arc<PresenceLog>,
     /// Channels with entries that are not published yet.
     unpublished: Vec<ChannelId>,
+    /// Channels whose followers cannot keep up, as it seemed when they were published to last.
+    pressed: Vec<ChannelId>,
     /// What is in all rings together, in the order of publication.
     held: Held,
     /// Lent to the rings, so that to publish allocates nothing.
@@ -60,6 +64,8 @@ struct Followed {
     /// Frames that are not published yet, and the entries in them.
     frames: Vec<u8>,
     span: Option<(Seq, Seq)>,
+    /// Bytes that were published since most followers had everything.
+    unread: usize,
 }
 
 /// The batches of all rings: at most `RINGS_LEN_MAX` bytes; beyond that the oldest are given up.
@@ -179,11 +185,30 @@ impl Fanout {
         let frames = Bytes::from(std::mem::take(&mut followed.frames));
         let topic = &followed.topic;
         self.held.add(Arc::clone(topic), first, frames.len());
+        let len = frames.len();
         self.held.lost(topic.publish(Batch { first, last, frames }, &mut self.woken));
+        followed.unread = if followed.is_most(self.woken.len()) { len } else { followed.unread + len };
+        if followed.unread > PRESSED_LEN && !self.pressed.contains(&channel) {
+            self.pressed.push(channel);
+        }
         for Parked { outbound, .. } in self.woken.drain(..) {
             outbound.push_cursor(Cursor { topic: Arc::clone(topic), next: first, last: None });
         }
         self.held.give_up_oldest();
+    }
+
+    /// Whether most followers of some channel are far behind. To publish more would make them lag.
+    pub fn is_pressed(&mut self) -> bool {
+        let channels = &mut self.channels;
+        self.pressed.retain(|channel| {
+            let Some(followed) = channels.get_mut(channel) else { return false };
+            let pressed = !followed.is_most(followed.topic.parked());
+            if !pressed {
+                followed.unread = 0;
+            }
+            pressed
+        });
+        !self.pressed.is_empty()
     }
 
     /// A page of a channel's log, if memory holds all of it.
@@ -233,7 +258,13 @@ impl Followed {
             followers: HashSet::new(),
             frames: Vec::new(),
             span: None,
+            unread: 0,
         }
+    }
+
+    /// Whether so many are three quarters of the followers. A few who do not read at all do not count.
+    fn is_most(&self, count: usize) -> bool {
+        4 * count >= 3 * self.followers.len()
     }
 }
 

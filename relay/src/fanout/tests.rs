@@ -327,3 +327,28 @@ fn a_recent_page_is_cut_by_bytes() {
     assert_eq!(read(&mut stage, HistoryRange::Latest, 100), Some((vec![18, 19, 20], true)));
     assert_eq!(read(&mut stage, HistoryRange::After { seq: Seq(4) }, 100), Some((vec![5, 6, 7], true)));
 }
+
+#[test]
+fn most_members_who_are_behind_are_given_time_but_a_few_are_not() {
+    let mut stage = Stage::new(8);
+    let fill = |stage: &mut Stage, readers: std::ops::Range<usize>, from: u64| {
+        for seq in from..from + 20 {
+            stage.say(1, seq, 16_000);
+            for index in readers.clone() {
+                stage.drained(index);
+            }
+        }
+    };
+    fill(&mut stage, 0..6, 1);
+    assert!(!stage.fanout.is_pressed(), "two of eight who do not read keep nobody waiting");
+    fill(&mut stage, 0..0, 21);
+    assert!(stage.fanout.is_pressed(), "nobody reads");
+    for index in 0..5 {
+        stage.drained(index);
+    }
+    assert!(stage.fanout.is_pressed(), "five of eight have everything");
+    stage.drained(5);
+    assert!(!stage.fanout.is_pressed());
+    stage.say(1, 41, 10);
+    assert!(!stage.fanout.is_pressed(), "a little does not count");
+}

@@ -95,6 +95,11 @@ impl Topic {
         self.state().parked.push(parked);
     }
 
+    /// How many connections have everything.
+    pub(super) fn parked(&self) -> usize {
+        self.state().parked.len()
+    }
+
     /// Removes a connection, if it has everything.
     pub(super) fn unpark(&self, conn: ConnId) -> bool {
         let parked = &mut self.state().parked;
