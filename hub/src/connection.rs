@@ -2,6 +2,7 @@
 //!
 //! Invariant: a [`Connected`] is built only from an [`Authenticated`], which only the credentials make.
 
+use mechat_protocol::limits::SIGN_IN_TIMEOUT_MS;
 use mechat_protocol::{AccountName, RequestId, SessionId, UnixMillis};
 
 use crate::AccountId;
@@ -19,6 +20,8 @@ pub(crate) struct Connection {
     pub(crate) heard_ms: u64,
     /// Monotonic milliseconds at which its silence is judged.
     pub(crate) due_ms: u64,
+    /// Monotonic milliseconds at which it must be signed in.
+    pub(crate) guest_until_ms: u64,
     /// Requests that wait for the storage: `<= IN_FLIGHT_MAX`.
     pub(crate) in_flight: usize,
     /// Those of them that read history: `<= HISTORIES_IN_FLIGHT_MAX`.
@@ -92,6 +95,7 @@ impl Connection {
             since,
             heard_ms,
             due_ms,
+            guest_until_ms: heard_ms + SIGN_IN_TIMEOUT_MS,
             in_flight: 0,
             histories: 0,
             attempts: 0,

@@ -238,11 +238,13 @@ impl Hub {
 
     fn judge_silence(&mut self, now: Now, conn: ConnId, effects: &mut Effects) {
         let Some(connection) = self.connections.get_mut(&conn) else { return };
-        let (timeout, code, reason) = match connection.phase {
-            Phase::Connected(_) => (IDLE_TIMEOUT_MS, CloseCode::IdleTimeout, "nothing was heard for 90 s"),
-            _ => (PENDING_TIMEOUT_MS, CloseCode::PendingTimeout, "nothing was heard for 30 s before sign-in"),
+        let (timeout, until, code, reason) = match connection.phase {
+            Phase::Connected(_) => {
+                (IDLE_TIMEOUT_MS, u64::MAX, CloseCode::IdleTimeout, "nothing was heard for 90 s")
+            }
+            _ => (PENDING_TIMEOUT_MS, connection.guest_until_ms, CloseCode::PendingTimeout, NOT_SIGNED_IN),
         };
-        let due = connection.heard_ms + timeout;
+        let due = until.min(connection.heard_ms + timeout);
         let silent = due <= now.mono_ms;
         // A closing connection whose peer does not go is judged again, so that it cannot be forgotten here.
         connection.due_ms = if silent { now.mono_ms + timeout } else { due };
@@ -359,6 +361,8 @@ impl Hub {
         account.channels.remove(&channel.record.id);
     }
 }
+
+const NOT_SIGNED_IN: &str = "nothing was heard for 30 s before sign-in, or no sign-in came within 5 minutes";
 
 impl HubConfig {
     /// Whether the name belongs to the relay itself.

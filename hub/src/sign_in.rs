@@ -6,7 +6,7 @@
 use mechat_protocol::limits::{
     AGENT_LEN_MAX, DATA_LEN_MAX, FRAME_LEN_MAX, FRAME_LEN_MAX_PENDING, IDLE_TIMEOUT_MS, IN_FLIGHT_MAX,
     NAME_CHARS_MAX, PAGE_ENTRIES_MAX, PENDING_TIMEOUT_MS, PROTOCOL_VERSION, SIGN_IN_ATTEMPTS_MAX,
-    TEXT_LEN_MAX,
+    SIGN_IN_TIMEOUT_MS, TEXT_LEN_MAX,
 };
 use mechat_protocol::reply::{
     Limits, LoggedOut, LoginChallenge, RegisterChallenge, Registered, SignedIn, Welcome,
@@ -341,6 +341,7 @@ impl Hub {
         let account = connected.account();
         connection.phase = Phase::Pending(Step::Idle);
         connection.since = now.wall;
+        connection.guest_until_ms = now.mono_ms + SIGN_IN_TIMEOUT_MS;
         self.signed_out(now, conn, account, effects);
         effects.push(Effect::SignedIn { conn, signed_in: false });
         effects.push(Effect::Send { conn, message: LoggedOut { id }.into() });

@@ -60,11 +60,17 @@ pub const MEMBERS_PER_CHANNEL_MAX: usize = 65_536;
 /// Requests of one connection that are not yet answered; more are refused with `busy`.
 pub const IN_FLIGHT_MAX: usize = 512;
 /// Of these, requests for a history page: each may be answered with `PAGE_LEN_MAX` bytes.
-pub const HISTORIES_IN_FLIGHT_MAX: usize = 8;
+pub const HISTORIES_IN_FLIGHT_MAX: usize = 3;
 /// Failed sign-ins on one connection before it is closed.
 pub const SIGN_IN_ATTEMPTS_MAX: u32 = 5;
 /// Bytes of replies that wait for one connection before no further requests are read from it.
-pub const OUTBOUND_LEN_MAX: usize = 262_144;
+pub const OUTBOUND_LEN_MAX: usize = 16_384;
+/// The same before sign-in.
+pub const OUTBOUND_LEN_MAX_PENDING: usize = 4_096;
+/// Bytes of entries and replies that are sealed for a connection at a time, one entry or reply more or less.
+pub const DRAIN_LEN: usize = 32_768;
+/// Bytes that are held for one connection at most, whatever it does and does not read.
+pub const HELD_LEN_MAX: usize = 262_144;
 /// Bytes of a channel's newest entries that a relay holds for those who are behind; who is further behind is sent `lagged`.
 pub const RING_LEN_MAX: usize = 1_048_576;
 /// Bytes of them in all channels together; beyond that the oldest of all are given up.
@@ -72,12 +78,14 @@ pub const RINGS_LEN_MAX: usize = 33_554_432;
 /// Bytes of a channel's entries that are handed on together.
 pub const PUBLISH_LEN_MAX: usize = 32_768;
 
-/// How much is taken from one connection at a time: a message weighs 1, a request with a longer reply a quarter of this.
+/// How much is taken from one connection at a time: a message weighs 1, a request with a longer reply all of this.
 pub const BATCH_WEIGHT_MAX: usize = 64;
 /// Connections at a time, unless the relay is told otherwise; further ones are closed with `relay_full`.
 pub const CONNECTIONS_MAX: usize = 65_536;
-/// TLS handshakes at a time; further connections wait in the operating system's queue.
+/// TLS handshakes at a time, from the peer's first byte on; further ones wait.
 pub const HANDSHAKES_MAX: usize = 256;
+/// Of these, from one IPv4 address or one /64 network of IPv6.
+pub const HANDSHAKES_PER_ADDRESS_MAX: usize = 32;
 /// Connections that are not signed in; further ones are closed at once.
 pub const PENDING_MAX: usize = 8_192;
 /// Of these, from one IPv4 address or one /64 network of IPv6.
@@ -87,6 +95,8 @@ pub const PENDING_PER_ADDRESS_MAX: usize = 512;
 pub const HANDSHAKE_TIMEOUT_MS: u64 = 10_000;
 /// Milliseconds without a complete frame after which a connection that is not signed in is closed.
 pub const PENDING_TIMEOUT_MS: u64 = 30_000;
+/// Milliseconds that a connection may stand without being signed in, whatever it says.
+pub const SIGN_IN_TIMEOUT_MS: u64 = 300_000;
 /// Milliseconds after which a signed-in connection that sends nothing is closed.
 pub const IDLE_TIMEOUT_MS: u64 = 90_000;
 /// Milliseconds of silence after which a client sends `ping`.
@@ -119,16 +129,23 @@ const _: () = {
         FRAME_LEN_MAX_PENDING < FRAME_LEN_MAX && FRAME_LEN_MAX < FRAME_SKIP_MAX,
         "limits grow with trust"
     );
-    assert!(2 * (FRAME_LEN_MAX + FRAME_PREFIX_LEN) <= OUTBOUND_LEN_MAX, "a queue holds more than one frame");
+    let listing = LIST_ROWS_MAX * (2 * NAME_LEN_MAX + 256);
+    let pages = HISTORIES_IN_FLIGHT_MAX * (PAGE_LEN_MAX + ENTRY_OVERHEAD_MAX);
+    assert!(
+        OUTBOUND_LEN_MAX + listing + pages + DRAIN_LEN <= HELD_LEN_MAX,
+        "what waits, what one more batch is answered with, and what is sealed"
+    );
     assert!(
         PUBLISH_LEN_MAX + FRAME_LEN_MAX <= RING_LEN_MAX,
         "a ring holds more than what is handed on at once"
     );
     assert!(RING_LEN_MAX <= RINGS_LEN_MAX, "a part is not more than the whole");
     assert!(PENDING_MAX < CONNECTIONS_MAX, "strangers cannot take every place");
+    assert!(8 * HANDSHAKES_PER_ADDRESS_MAX <= HANDSHAKES_MAX, "one address cannot take every turn");
     assert!(PENDING_PER_ADDRESS_MAX < PENDING_MAX, "one address cannot take every place");
     assert!(HISTORIES_IN_FLIGHT_MAX <= IN_FLIGHT_MAX, "a part is not more than the whole");
     assert!(2 * PING_INTERVAL_MS < IDLE_TIMEOUT_MS, "one lost ping does not end a session");
+    assert!(PENDING_TIMEOUT_MS < SIGN_IN_TIMEOUT_MS, "silence is noticed first");
     assert!(PING_INTERVAL_MS < PENDING_TIMEOUT_MS, "a client that pings may take its time to sign in");
     assert!(GO_AWAY_DELAY_MAX_MS < SHUTDOWN_TIMEOUT_MS, "clients are told to go before the relay is gone");
 };

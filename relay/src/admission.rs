@@ -4,15 +4,17 @@
 //! Owns the counts. A handshake costs a hundred times what a message costs, and a connection that is not signed in is
 //! nobody's yet: neither may take what members need.
 //!
-//! Invariants: each count is given back by a guard, however the connection ends; waiting for a handshake happens before
-//! anything is spent on it, in the operating system's queue.
+//! Invariants: each count is given back by a guard, however the connection ends; a handshake waits for its turn only once the
+//! peer has begun to speak, so that who says nothing keeps nobody out; one address has a small share of the turns.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use mechat_protocol::limits::{HANDSHAKES_MAX, PENDING_MAX, PENDING_PER_ADDRESS_MAX};
+use mechat_protocol::limits::{
+    HANDSHAKES_MAX, HANDSHAKES_PER_ADDRESS_MAX, PENDING_MAX, PENDING_PER_ADDRESS_MAX,
+};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// The counts.
@@ -36,7 +38,14 @@ pub struct Place {
 #[derive(Debug, Default)]
 struct Pending {
     total: usize,
-    by_source: HashMap<IpAddr, usize>,
+    by_source: HashMap<IpAddr, Source>,
+}
+
+/// Those of one address.
+#[derive(Debug)]
+struct Source {
+    pending: usize,
+    handshakes: Arc<Semaphore>,
 }
 
 /// Why a connection is not let in.
@@ -55,7 +64,10 @@ pub enum NotAdmitted {
 pub struct Admitted {
     source: IpAddr,
     pending: Arc<Mutex<Pending>>,
-    handshake: Option<OwnedSemaphorePermit>,
+    /// Of all, and of its address.
+    handshakes: [Arc<Semaphore>; 2],
+    /// It is not signed in.
+    is_counted: bool,
 }
 
 impl Admission {
@@ -75,34 +87,69 @@ impl Admission {
         Place { connections: Arc::clone(&self.connections), is_beyond: before >= self.connections_max }
     }
 
-    /// Waits until one more handshake may begin.
-    #[expect(clippy::missing_panics_doc, reason = "nobody closes the semaphore")]
-    pub async fn handshake(&self) -> OwnedSemaphorePermit {
-        let handshakes = Arc::clone(&self.handshakes);
-        handshakes.acquire_owned().await.expect("the semaphore is never closed")
-    }
-
     /// Takes a place for a connection from `address`.
-    pub fn admit(&self, address: IpAddr, handshake: OwnedSemaphorePermit) -> Result<Admitted, NotAdmitted> {
+    pub fn admit(&self, address: IpAddr) -> Result<Admitted, NotAdmitted> {
         let source = source_of(address);
-        let mut pending = lock(&self.pending);
-        if pending.total >= PENDING_MAX {
+        let of_source = lock(&self.pending).count(source)?;
+        let handshakes = [of_source, Arc::clone(&self.handshakes)];
+        Ok(Admitted { source, pending: Arc::clone(&self.pending), handshakes, is_counted: true })
+    }
+}
+
+impl Pending {
+    /// Takes a place. Returns the turns that the connections of its address share.
+    fn count(&mut self, source: IpAddr) -> Result<Arc<Semaphore>, NotAdmitted> {
+        if self.total >= PENDING_MAX {
             return Err(NotAdmitted::Full);
         }
-        let of_source = pending.by_source.entry(source).or_insert(0);
-        if *of_source >= PENDING_PER_ADDRESS_MAX {
+        let of_source = self.by_source.entry(source).or_insert_with(|| Source {
+            pending: 0,
+            handshakes: Arc::new(Semaphore::new(HANDSHAKES_PER_ADDRESS_MAX)),
+        });
+        if of_source.pending >= PENDING_PER_ADDRESS_MAX {
             return Err(NotAdmitted::SourceFull);
         }
-        *of_source += 1;
-        pending.total += 1;
-        Ok(Admitted { source, pending: Arc::clone(&self.pending), handshake: Some(handshake) })
+        of_source.pending += 1;
+        self.total += 1;
+        Ok(Arc::clone(&of_source.handshakes))
+    }
+
+    fn discount(&mut self, source: IpAddr) {
+        self.total -= 1;
+        if let Some(of_source) = self.by_source.get_mut(&source) {
+            of_source.pending -= 1;
+            if of_source.pending == 0 {
+                self.by_source.remove(&source);
+            }
+        }
     }
 }
 
 impl Admitted {
-    /// The handshake is done: another may begin.
-    pub fn handshake_done(&mut self) {
-        self.handshake = None;
+    /// Waits until its handshake may begin, first among those of its address. It goes on until the permits are dropped.
+    #[expect(clippy::missing_panics_doc, reason = "nobody closes the semaphores")]
+    pub async fn handshake(&self) -> [OwnedSemaphorePermit; 2] {
+        let [of_source, of_all] = &self.handshakes;
+        let permit = async |turns: &Arc<Semaphore>| {
+            Arc::clone(turns).acquire_owned().await.expect("the semaphore is never closed")
+        };
+        [permit(of_source).await, permit(of_all).await]
+    }
+
+    /// Gives its place to others.
+    pub fn signed_in(&mut self) {
+        if std::mem::take(&mut self.is_counted) {
+            lock(&self.pending).discount(self.source);
+        }
+    }
+
+    /// Takes a place again, if there is one.
+    pub fn signed_out(&mut self) -> Result<(), NotAdmitted> {
+        if !self.is_counted {
+            lock(&self.pending).count(self.source)?;
+            self.is_counted = true;
+        }
+        Ok(())
     }
 }
 
@@ -114,14 +161,7 @@ impl Drop for Place {
 
 impl Drop for Admitted {
     fn drop(&mut self) {
-        let mut pending = lock(&self.pending);
-        pending.total -= 1;
-        if let Some(of_source) = pending.by_source.get_mut(&self.source) {
-            *of_source -= 1;
-            if *of_source == 0 {
-                pending.by_source.remove(&self.source);
-            }
-        }
+        self.signed_in();
     }
 }
 
@@ -147,40 +187,42 @@ mod tests {
 
     use super::*;
 
-    async fn admit(admission: &Admission, address: &str) -> Result<Admitted, NotAdmitted> {
-        let mut admitted =
-            admission.admit(address.parse().expect("an address"), admission.handshake().await)?;
-        admitted.handshake_done();
-        Ok(admitted)
+    fn admit(admission: &Admission, address: &str) -> Result<Admitted, NotAdmitted> {
+        admission.admit(address.parse().expect("an address"))
     }
 
-    #[tokio::test]
-    async fn one_address_takes_no_more_than_its_share_and_gives_it_back() {
+    #[test]
+    fn one_address_takes_no_more_than_its_share_and_gives_it_back() {
         let admission = Admission::new(8);
         let mut admitted = Vec::new();
         for n in 0..PENDING_PER_ADDRESS_MAX {
             // All of one network of IPv6.
-            admitted.push(admit(&admission, &format!("2001:db8::{n:x}")).await.expect("there is room"));
+            admitted.push(admit(&admission, &format!("2001:db8::{n:x}")).expect("there is room"));
         }
-        let refused = admit(&admission, "2001:db8::ffff:1").await.expect_err("its share is taken");
+        let refused = admit(&admission, "2001:db8::ffff:1").expect_err("its share is taken");
         assert_eq!(refused, NotAdmitted::SourceFull);
-        let other = admit(&admission, "192.0.2.1").await.expect("another address has its own share");
+        let other = admit(&admission, "192.0.2.1").expect("another address has its own share");
+        let mut first = admitted.pop().expect("one of them");
+        first.signed_in();
+        admitted.push(admit(&admission, "2001:db8::1").expect("a place was given back"));
+        assert_eq!(first.signed_out(), Err(NotAdmitted::SourceFull), "who logs out needs a place again");
         drop(admitted.pop());
-        admitted.push(admit(&admission, "2001:db8::1").await.expect("a place was given back"));
+        assert_eq!(first.signed_out(), Ok(()));
+        admitted.push(first);
         drop((admitted, other));
         let pending = lock(&admission.pending);
         assert_eq!((pending.total, pending.by_source.len()), (0, 0), "nothing is kept of who is gone");
     }
 
-    #[tokio::test]
-    async fn all_addresses_together_have_a_limit() {
+    #[test]
+    fn all_addresses_together_have_a_limit() {
         let admission = Admission::new(8);
         let mut admitted = Vec::new();
         for n in 0..PENDING_MAX {
             let address = Ipv6Addr::from(u128::try_from(n).expect("small") << 64).to_string();
-            admitted.push(admit(&admission, &address).await.expect("there is room"));
+            admitted.push(admit(&admission, &address).expect("there is room"));
         }
-        assert_eq!(admit(&admission, "192.0.2.1").await.expect_err("full"), NotAdmitted::Full);
+        assert_eq!(admit(&admission, "192.0.2.1").expect_err("full"), NotAdmitted::Full);
     }
 
     #[test]
@@ -192,16 +234,17 @@ mod tests {
         assert!(!admission.place().is_beyond);
     }
 
-    #[tokio::test]
-    async fn handshakes_wait_for_one_another() {
+    #[test]
+    fn the_handshakes_of_one_address_wait_for_one_another_and_keep_no_other_out() {
         let admission = Admission::new(8);
-        let mut running = Vec::new();
-        for _ in 0..HANDSHAKES_MAX {
-            running.push(admission.handshake().await);
-        }
-        tokio::task::yield_now().await; // A task that was given so much at once is made to wait by tokio itself.
-        assert!(admission.handshake().now_or_never().is_none());
+        let slow = admit(&admission, "192.0.2.1").expect("there is room");
+        let turn = |admitted: &Admitted| admitted.handshake().now_or_never();
+        let mut running: Vec<_> =
+            (0..HANDSHAKES_PER_ADDRESS_MAX).map(|_| turn(&slow).expect("its turn")).collect();
+        assert!(turn(&slow).is_none(), "its share is taken");
+        let other = admit(&admission, "192.0.2.2").expect("there is room");
+        assert!(turn(&other).is_some());
         drop(running.pop());
-        assert!(admission.handshake().now_or_never().is_some());
+        assert!(turn(&slow).is_some());
     }
 }

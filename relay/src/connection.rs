@@ -39,7 +39,7 @@ const LINGER: Duration = Duration::from_secs(1);
 const LAST_CHANCE: Duration = Duration::from_secs(5);
 const LINGER_LEN_MAX: usize = 1_048_576;
 
-/// What a connection tells the driver. At most three wait for each connection: its opening, one batch, its end.
+/// What a connection tells the driver. At most four wait for each connection: its opening, one batch, a breach, its end.
 pub enum FromConnection {
     /// The handshake is done.
     Opened {
@@ -105,9 +105,9 @@ pub async fn serve(
     surroundings: Surroundings,
 ) {
     let Surroundings { config, driver, presence } = surroundings;
-    let Entrance { place, mut admitted } = entrance;
+    let Entrance { place, admitted } = entrance;
     // Boxed, so that an established connection does not keep the room that its handshake needed.
-    let accepted = match Box::pin(transport::accept(stream, &config)).await {
+    let accepted = match Box::pin(transport::accept(stream, &config, &admitted)).await {
         Ok(accepted) => accepted,
         Err(error) => {
             tracing::debug!(conn = conn.0, %peer, %error, "handshake refused");
@@ -115,7 +115,6 @@ pub async fn serve(
         }
     };
     drop(config);
-    admitted.handshake_done();
     let Accepted { mut transport, exporter, content } = accepted;
     if place.is_beyond {
         let _ = tokio::time::timeout(LINGER, Box::pin(turn_away(&mut transport))).await;
@@ -247,7 +246,7 @@ impl Connection {
     }
 
     fn receive(&mut self) -> std::io::Result<()> {
-        match self.transport.try_receive(&mut self.content) {
+        match self.transport.try_receive(&mut self.content, !self.outbound.is_signed_in()) {
             Ok(Received::Some) => self.undecoded = true,
             Ok(Received::Nothing) => {}
             Ok(Received::End) => (self.undecoded, self.at_end) = (true, true),
@@ -326,10 +325,10 @@ async fn say_goodbye(transport: &mut Transport) -> std::io::Result<()> {
     transport.drain(LINGER_LEN_MAX).await
 }
 
-/// How much of a batch a request takes: those whose replies may be long take more.
+/// How much of a batch a request takes: one whose reply may be long takes all of it.
 fn weight_of(incoming: &Incoming) -> usize {
     match incoming {
         Incoming::Message(Message::Send(_) | Message::Ping(_)) => 1,
-        _ => BATCH_WEIGHT_MAX / 4,
+        _ => BATCH_WEIGHT_MAX,
     }
 }

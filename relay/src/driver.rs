@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use mechat_hub::{ConnId, CredentialAsk, Effect, Failure, Hub, Input, Now, StoreAnswer, StoreOp, Ticket};
 use mechat_protocol::codec::{FrameError, Incoming};
 use mechat_protocol::event::Close;
-use mechat_protocol::{CloseCode, ErrorCode, Message, RequestId, UnixMillis};
+use mechat_protocol::{ChannelId, CloseCode, ErrorCode, Message, RequestId, UnixMillis};
 use rand::RngCore;
 use rand::rngs::OsRng;
 use tokio::sync::mpsc;
@@ -31,10 +31,8 @@ use crate::translate;
 
 /// Inputs and outcomes that are handled before what they lead to goes out: the more, the fewer writes; the fewer, the sooner.
 const TURN_MAX: usize = 128;
-/// How often those who are behind are looked at, and how long requests wait for them at most: who does not read at all must
-/// not keep the others from talking.
+/// How often it is looked whether most members of a channel have read what was said.
 const PACE_INTERVAL: Duration = Duration::from_millis(1);
-const PACE_MAX: Duration = Duration::from_millis(200);
 /// How long a relay that stops waits for what is not yet committed.
 const DRAIN_LIMIT: Duration = Duration::from_secs(3);
 
@@ -50,8 +48,8 @@ enum WriteTag {
 /// What the driver keeps of a connection besides its queue.
 struct Peer {
     address: SocketAddr,
-    /// Its place among those that are not signed in; given back when it signs in.
-    admitted: Option<Admitted>,
+    /// Its place among those that are not signed in.
+    admitted: Admitted,
 }
 
 /// The hub and its hands.
@@ -67,8 +65,8 @@ pub struct Driver {
     pages: mpsc::UnboundedSender<PageRead>,
     pages_read: mpsc::UnboundedReceiver<PageRead>,
     inputs: mpsc::UnboundedReceiver<FromConnection>,
-    /// Until when inputs wait at most for members that are behind.
-    held_until: Option<Instant>,
+    /// Connections that said more than most members of the channel could read: each once.
+    paced: Vec<(ConnId, ChannelId)>,
     /// For the monotonic time.
     started: Instant,
     effects: Vec<Effect>,
@@ -78,7 +76,7 @@ impl Driver {
     /// Puts a hub and its storage together. Also returns the way in for connections.
     #[expect(
         clippy::disallowed_methods,
-        reason = "as many answers as questions, which requests in flight bound, and three inputs for each connection, which the door bounds; \
+        reason = "as many answers as questions, which requests in flight bound, and four inputs for each connection, which the door bounds; \
                   a bounded queue here could wait for the driver while the driver waits for the storage"
     )]
     pub fn new(hub: Hub, storage: Arc<dyn Storage>, credentials: Arc<Credentials>) -> (Self, ToDriver) {
@@ -96,7 +94,7 @@ impl Driver {
             pages,
             pages_read,
             inputs,
-            held_until: None,
+            paced: Vec::new(),
             started: Instant::now(),
             effects: Vec::new(),
         };
@@ -127,10 +125,10 @@ impl Driver {
         loop {
             let deadline = self.hub.next_deadline().map(|ms| self.started + Duration::from_millis(ms));
             let wake = [deadline, stopping].into_iter().flatten().min();
-            let takes_inputs = self.takes_inputs();
             tokio::select! {
                 committed = self.writer.committed() => self.committed(committed?),
-                1.. = self.inputs.recv_many(&mut inputs, TURN_MAX), if takes_inputs => {
+                // While there is too much to write nothing more is taken on: the connections wait, and TCP makes the peers wait.
+                1.. = self.inputs.recv_many(&mut inputs, TURN_MAX), if self.writer.has_room() => {
                     // The runtime runs who was woken last first: without this each connection's frames would make a turn of
                     // their own, and each turn a write for every member.
                     tokio::task::yield_now().await;
@@ -147,7 +145,7 @@ impl Driver {
                 Some(PageRead(ticket, answer)) = self.pages_read.recv() => {
                     self.feed(Input::Stored { ticket, answer });
                 }
-                () = tokio::time::sleep(PACE_INTERVAL), if self.held_until.is_some() => {}
+                () = tokio::time::sleep(PACE_INTERVAL), if !self.paced.is_empty() => self.let_go_on(),
                 () = sleep_until(wake) => self.feed(Input::Tick),
                 () = stop.cancelled(), if stopping.is_none() => {
                     stopping = Some(Instant::now() + DRAIN_LIMIT);
@@ -167,13 +165,25 @@ impl Driver {
         }
     }
 
-    /// Whether more may be taken on. While there is too much to write, or most members are behind with reading, the
-    /// connections wait, and TCP makes the peers wait.
-    fn takes_inputs(&mut self) -> bool {
+    /// Lets connections say more whose channel has been read by most.
+    fn let_go_on(&mut self) {
+        let (now, fanout) = (Instant::now(), &mut self.fanout);
+        self.paced.retain(|(conn, channel)| {
+            let waits = fanout.is_pressed(*channel, now);
+            if !waits {
+                fanout.handled(*conn);
+            }
+            waits
+        });
+    }
+
+    /// Requests of a connection were handled: it may say more, at once or when most members have read what it said.
+    fn handled(&mut self, conn: ConnId, said_in: Option<ChannelId>) {
         let now = Instant::now();
-        let held_until = self.fanout.is_pressed().then(|| *self.held_until.get_or_insert(now + PACE_MAX));
-        self.held_until = held_until.filter(|until| *until > now);
-        self.held_until.is_none() && self.writer.has_room()
+        match said_in.filter(|channel| self.fanout.is_pressed(*channel, now)) {
+            Some(channel) => self.paced.push((conn, channel)),
+            None => self.fanout.handled(conn),
+        }
     }
 
     /// Whether everything that was asked is answered.
@@ -203,26 +213,30 @@ impl Driver {
         match input {
             FromConnection::Opened { conn, peer, outbound, exporter, admitted } => {
                 self.fanout.add(conn, outbound);
-                let admitted = Some(admitted);
                 self.peers.insert(conn, Peer { address: peer, admitted });
                 self.sign_ins.opened(conn, exporter);
                 self.feed(Input::Opened { conn, address: peer.to_string() });
             }
             FromConnection::Frames(conn, frames) => {
+                let mut said_in = None;
                 for incoming in frames {
+                    if let Incoming::Message(Message::Send(send)) = &incoming {
+                        said_in = Some(send.channel);
+                    }
                     let input = match incoming {
                         Incoming::Message(message) => Input::Message { conn, message },
                         Incoming::Refused(refusal) => Input::Refused { conn, refusal },
                     };
                     self.feed(input);
                 }
-                self.fanout.handled(conn);
+                self.handled(conn, said_in);
             }
             FromConnection::Broken(conn, error) => self.broken(conn, &error),
             FromConnection::Closed(conn) => {
                 self.feed(Input::Closed { conn });
                 self.fanout.remove(conn);
                 self.peers.remove(&conn);
+                self.paced.retain(|(paced, _)| *paced != conn);
                 self.sign_ins.closed(conn);
             }
         }
@@ -265,8 +279,11 @@ impl Driver {
 
     fn signed_in(&mut self, conn: ConnId, signed_in: bool) {
         self.fanout.set_signed_in(conn, signed_in);
-        if let Some(peer) = self.peers.get_mut(&conn).filter(|_| signed_in) {
-            peer.admitted = None;
+        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        if signed_in {
+            peer.admitted.signed_in();
+        } else if let Err(error) = peer.admitted.signed_out() {
+            self.close(conn, &Close::new(CloseCode::RelayFull, error.to_string()));
         }
     }
 

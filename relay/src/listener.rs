@@ -1,6 +1,6 @@
 //! The door: accepts connections and numbers them.
 //!
-//! Invariants: an error of one accept never ends the relay; a connection is accepted only when its handshake may begin.
+//! Invariant: an error of one accept never ends the relay.
 
 use std::time::Duration;
 
@@ -24,13 +24,9 @@ pub(crate) async fn accept(
     stop: CancellationToken,
 ) {
     for number in 1.. {
-        let accepted = async {
-            let handshake = admission.handshake().await;
-            (handshake, listener.accept().await)
-        };
-        let Some((handshake, accepted)) = stop.run_until_cancelled(accepted).await else { return };
+        let Some(accepted) = stop.run_until_cancelled(listener.accept()).await else { return };
         match accepted {
-            Ok((stream, peer)) => match admission.admit(peer.ip(), handshake) {
+            Ok((stream, peer)) => match admission.admit(peer.ip()) {
                 Ok(admitted) => {
                     let conn = ConnId(number);
                     let entrance = Entrance { place: admission.place(), admitted };

@@ -5,7 +5,7 @@
 //! while a record is half received or the socket takes no more.
 //!
 //! Invariants: nothing here waits, but for the handshake; sealed bytes leave in order; what a connection holds of received
-//! bytes is less than one record.
+//! bytes is less than one record, or two while a message of the handshake spans them.
 
 use std::cell::RefCell;
 use std::io;
@@ -23,6 +23,8 @@ use rustls::unbuffered::{
     ConnectionState, EncodeError, EncodeTlsData, EncryptError, UnbufferedStatus, WriteTraffic,
 };
 use tokio::net::TcpStream;
+
+use crate::admission::Admitted;
 
 /// Bytes of the longest TLS record: 2^14 of content, 256 of expansion, 5 of header (RFC 8446 §5.2).
 const RECORD_LEN_MAX: usize = 16_384 + 256 + 5;
@@ -107,9 +109,16 @@ pub struct Accepted {
     pub content: BytesMut,
 }
 
-/// Shakes hands with a peer.
-pub async fn accept(stream: TcpStream, config: &ServerConfig) -> Result<Accepted, HandshakeError> {
+/// Shakes hands with a peer, once it has begun to speak and it is its turn.
+pub async fn accept(
+    stream: TcpStream,
+    config: &ServerConfig,
+    admitted: &Admitted,
+) -> Result<Accepted, HandshakeError> {
     let limit = Duration::from_millis(HANDSHAKE_TIMEOUT_MS);
+    let begun = tokio::time::timeout(limit, stream.readable()).await;
+    begun.map_err(|_| HandshakeError::TimedOut)??;
+    let _turn = admitted.handshake().await;
     tokio::time::timeout(limit, shake_hands(stream, config)).await.map_err(|_| HandshakeError::TimedOut)?
 }
 
@@ -121,7 +130,7 @@ async fn shake_hands(stream: TcpStream, config: &ServerConfig) -> Result<Accepte
     let mut content = BytesMut::new();
     while transport.tls.is_handshaking() {
         transport.stream.readable().await?;
-        let received = transport.try_receive(&mut content);
+        let received = transport.try_receive(&mut content, true);
         // An alert says why, to a peer that is still there.
         transport.flush().await?;
         if received? == Received::End {
@@ -156,7 +165,8 @@ impl Transport {
 
     /// Receives once, and appends what it opens to `content`. An error ends the connection; its alert, if there is one, is
     /// among what [`Transport::try_flush`] sends.
-    pub fn try_receive(&mut self, content: &mut BytesMut) -> io::Result<Received> {
+    /// Of a guest less is taken at a time.
+    pub fn try_receive(&mut self, content: &mut BytesMut, is_guest: bool) -> io::Result<Received> {
         let Self { stream, tls, received, unsent } = self;
         SCRATCH.with_borrow_mut(|Scratch { received: scratch, .. }| {
             let half = received.len();
@@ -164,7 +174,9 @@ impl Transport {
                 // Only a message of the handshake may span records, and none is so long.
                 return Err(io::Error::other(format!("more than {RECEIVE_LEN} bytes and no whole message")));
             }
-            let read = match stream.try_read(&mut scratch[half..]) {
+            // Small bites for strangers: what is opened and what is left over are one record together.
+            let end = if is_guest { RECORD_LEN_MAX.max(half + 1) } else { scratch.len() };
+            let read = match stream.try_read(&mut scratch[half..end]) {
                 Ok(0) => return Ok(Received::End),
                 Ok(read) => read,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Received::Nothing),
@@ -220,7 +232,8 @@ impl Transport {
     /// Says that nothing follows (RFC 8446 §6.1).
     pub fn close_notify(&mut self) -> io::Result<()> {
         let Self { tls, received, unsent, .. } = self;
-        let mut alert = [0; RECORD_OVERHEAD];
+        // An answer to the peer's new keys may have to go before it.
+        let mut alert = [0; 4 * RECORD_OVERHEAD];
         let len = seal(tls, received, &mut unsent.bytes, |traffic| traffic.queue_close_notify(&mut alert))?;
         unsent.bytes.extend_from_slice(&alert[..len]);
         Ok(())
@@ -292,7 +305,8 @@ fn open(
             }
             Ok(ConnectionState::EncodeTlsData(mut data)) => encode(&mut data, unsent),
             Ok(ConnectionState::TransmitTlsData(data)) => data.done(),
-            Ok(ConnectionState::PeerClosed) => result = Ok(Received::End),
+            Ok(ConnectionState::PeerClosed) if !failed => result = Ok(Received::End),
+            Ok(ConnectionState::PeerClosed) => {}
             // Early data is never offered, and what a later rustls may add is not asked for.
             Ok(_) => more = false,
             // The alert comes with the next turn, and after it the same error again.

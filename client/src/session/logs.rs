@@ -12,7 +12,7 @@ use crate::event::{Event, RequestKind};
 use crate::timeline::{Step, Timeline};
 
 /// Pages asked for and not yet answered.
-const PAGES_IN_FLIGHT: usize = 4;
+const PAGES_IN_FLIGHT: usize = 2;
 const _: () = assert!(PAGES_IN_FLIGHT < HISTORIES_IN_FLIGHT_MAX);
 /// Pages that wait for their turn; beyond that the user's are refused. Each channel waits for at most one of the client's own.
 const PAGES_WAITING_MAX: usize = 2 * CHANNELS_PER_ACCOUNT_MAX;

@@ -10,6 +10,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use mechat_hub::{ConnId, HistoryRead};
@@ -19,6 +20,7 @@ use mechat_protocol::limits::{PUBLISH_LEN_MAX, RING_LEN_MAX, RINGS_LEN_MAX};
 use mechat_protocol::page::EncodedPage;
 use mechat_protocol::request::HistoryRange;
 use mechat_protocol::{ChannelId, CloseCode, Entry, Message, Seq};
+use tokio::time::Instant;
 
 mod outbound;
 mod presence;
@@ -31,8 +33,12 @@ mod tests;
 pub use outbound::{Look, Outbound};
 pub use presence::PresenceLog;
 
-use topic::{Amount, Batch, Cursor, Parked, Topic};
+use topic::{Amount, BATCH_OVERHEAD, Batch, Cursor, Parked, Topic};
 
+/// How long they are given.
+const PRESSED_MAX: Duration = Duration::from_secs(1);
+/// Bytes of entries that are copied once more to hold no room beyond them.
+const SHRINK_LEN: usize = 4_096;
 /// Bytes that most followers of a channel may be behind before they are given time.
 const PRESSED_LEN: usize = RING_LEN_MAX / 4;
 /// Dropped batches for which it is not worth while to look through the others.
@@ -46,12 +52,12 @@ pub struct Fanout {
     presence: Arc<PresenceLog>,
     /// Channels with entries that are not published yet.
     unpublished: Vec<ChannelId>,
-    /// Channels whose followers cannot keep up, as it seemed when they were published to last.
-    pressed: Vec<ChannelId>,
     /// What is in all rings together, in the order of publication.
     held: Held,
     /// Lent to the rings, so that to publish allocates nothing.
     woken: Vec<Parked>,
+    /// Lent to the presence log, which has many more waiting.
+    told: Vec<Parked>,
     /// Replies are encoded here.
     scratch: Vec<u8>,
 }
@@ -66,6 +72,8 @@ struct Followed {
     span: Option<(Seq, Seq)>,
     /// Bytes that were published since most followers had everything.
     unread: usize,
+    /// When these were too many first.
+    pressed_since: Option<Instant>,
 }
 
 /// The batches of all rings: at most `RINGS_LEN_MAX` bytes; beyond that the oldest are given up.
@@ -100,7 +108,13 @@ impl Fanout {
         self.publish(channel);
         let Some(outbound) = self.connections.get(&conn) else { return };
         let followed = self.channels.entry(channel).or_insert_with(|| Followed::new(channel));
-        if followed.followers.insert(conn) {
+        if !followed.followers.insert(conn) {
+            return;
+        }
+        // It may have left a moment ago and still have the end of that to get.
+        if outbound.stop_following(channel, None) {
+            outbound.follow_again(&followed.topic);
+        } else {
             followed.topic.park(Parked { conn, outbound: Arc::clone(outbound) });
         }
     }
@@ -158,7 +172,9 @@ impl Fanout {
         let (channel, seq) = (entry.channel, entry.seq);
         let Some(followed) = self.channels.get_mut(&channel) else { return };
         if let Err(error) = encode_into(&entry.into(), &mut followed.frames) {
-            return tracing::error!(%error, "an entry does not fit in a frame");
+            tracing::error!(%error, "an entry does not fit in a frame");
+            // Whoever reaches the hole is told so.
+            return self.publish(channel);
         }
         match &mut followed.span {
             Some((_, last)) => *last = seq,
@@ -182,48 +198,47 @@ impl Fanout {
     fn publish(&mut self, channel: ChannelId) {
         let Some(followed) = self.channels.get_mut(&channel) else { return };
         let Some((first, last)) = followed.span.take() else { return };
-        let frames = Bytes::from(std::mem::take(&mut followed.frames));
+        let mut frames = std::mem::take(&mut followed.frames);
+        if frames.len() < SHRINK_LEN {
+            // Most channels publish a line at a time, and the ring holds thousands of them.
+            frames.shrink_to_fit();
+        }
+        let frames = Bytes::from(frames);
         let topic = &followed.topic;
-        self.held.add(Arc::clone(topic), first, frames.len());
+        self.held.add(Arc::clone(topic), first, frames.len() + BATCH_OVERHEAD);
         let len = frames.len();
         self.held.lost(topic.publish(Batch { first, last, frames }, &mut self.woken));
         followed.unread = if followed.is_most(self.woken.len()) { len } else { followed.unread + len };
-        if followed.unread > PRESSED_LEN && !self.pressed.contains(&channel) {
-            self.pressed.push(channel);
-        }
         for Parked { outbound, .. } in self.woken.drain(..) {
             outbound.push_cursor(Cursor { topic: Arc::clone(topic), next: first, last: None });
         }
         self.held.give_up_oldest();
     }
 
-    /// Whether most followers of some channel are far behind. To publish more would make them lag.
-    pub fn is_pressed(&mut self) -> bool {
-        let channels = &mut self.channels;
-        self.pressed.retain(|channel| {
-            let Some(followed) = channels.get_mut(channel) else { return false };
-            let pressed = !followed.is_most(followed.topic.parked());
-            if !pressed {
-                followed.unread = 0;
-            }
-            pressed
-        });
-        !self.pressed.is_empty()
+    /// Whether most followers of a channel are far behind, so that to publish more would make them lag. Those who do not catch up
+    /// within `PRESSED_MAX` read too slowly to be waited for.
+    pub fn is_pressed(&mut self, channel: ChannelId, now: Instant) -> bool {
+        let Some(followed) = self.channels.get_mut(&channel) else { return false };
+        if followed.unread <= PRESSED_LEN || followed.is_most(followed.topic.parked()) {
+            followed.pressed_since = None;
+            return false;
+        }
+        now < *followed.pressed_since.get_or_insert(now) + PRESSED_MAX
     }
 
     /// A page of a channel's log, if memory holds all of it.
     pub fn recent(&mut self, channel: ChannelId, range: HistoryRange, limit: usize) -> Option<HistoryRead> {
         self.publish(channel);
-        recent::page(&self.channels.get(&channel)?.topic.recent(), range, limit)
+        self.channels.get(&channel)?.topic.with_recent(|batches| recent::page(batches, range, limit))
     }
 
     /// Tells everyone who is signed in that people came or went.
     pub fn announce(&mut self, presence: &PresenceChanged) {
         match encode(&presence.clone().into()) {
-            Ok(frame) => self.presence.announce(presence, frame, &mut self.woken),
+            Ok(frame) => self.presence.announce(presence, frame, &mut self.told),
             Err(error) => return tracing::error!(%error, "an announcement does not fit in a frame"),
         }
-        for Parked { outbound, .. } in self.woken.drain(..) {
+        for Parked { outbound, .. } in self.told.drain(..) {
             outbound.presence_changed();
         }
     }
@@ -259,6 +274,7 @@ impl Followed {
             frames: Vec::new(),
             span: None,
             unread: 0,
+            pressed_since: None,
         }
     }
 

@@ -4,25 +4,25 @@
 //! connection's own task drains.
 //!
 //! Invariants: replies leave in order, before the entries that were published after them; what waits here of entries is cursors,
-//! never copies; a connection whose replies reach `OUTBOUND_LEN_MAX` takes no further requests until they are written; after
-//! [`Outbound::end`] nothing is added.
+//! never copies, at most one for each channel; a connection whose replies reach `OUTBOUND_LEN_MAX`, or a guest's
+//! `OUTBOUND_LEN_MAX_PENDING`, takes no further requests until they are written; after [`Outbound::end`] nothing is added.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use mechat_hub::ConnId;
 use mechat_protocol::codec::encode;
 use mechat_protocol::event::Lagged;
-use mechat_protocol::limits::OUTBOUND_LEN_MAX;
+use mechat_protocol::limits::{DRAIN_LEN, OUTBOUND_LEN_MAX, OUTBOUND_LEN_MAX_PENDING};
 use mechat_protocol::{ChannelId, Seq};
 
 use super::presence::{ChangeNumber, PresenceLog};
-use super::topic::{Cursor, Parked, Progress};
+use super::topic::{Cursor, Parked, Progress, Topic};
 
-/// Bytes that a drain takes at most of replies, and about that many of everything together.
-const DRAIN_LEN: usize = 65_536;
+/// Short replies are joined up to this many bytes; a longer one stands alone, so that nothing is reserved that is not used.
+const CHUNK_LEN: usize = 4_096;
 
 /// The way to one connection.
 #[derive(Debug)]
@@ -35,8 +35,10 @@ pub struct Outbound {
 #[derive(Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 struct State {
-    /// Frames, one behind the other.
-    replies: BytesMut,
+    /// Whole frames, one behind the other, in chunks.
+    replies: VecDeque<Vec<u8>>,
+    /// Bytes in them.
+    replies_len: usize,
     /// Channels of which the connection has not everything: each once.
     behind: VecDeque<Cursor>,
     /// The first change of presence that it was not told; none while it is not signed in.
@@ -103,7 +105,8 @@ impl Outbound {
         Look {
             outgoing: state.has_outgoing(),
             handled: std::mem::take(&mut state.handled),
-            room: state.replies.len() < OUTBOUND_LEN_MAX,
+            room: state.replies_len
+                < if state.signed_in { OUTBOUND_LEN_MAX } else { OUTBOUND_LEN_MAX_PENDING },
             ended: state.ended,
         }
     }
@@ -117,16 +120,12 @@ impl Outbound {
     pub fn drain(self: &Arc<Self>, frames: &mut Vec<Bytes>) {
         let mut state = self.state();
         let mut room = DRAIN_LEN;
-        if !state.replies.is_empty() {
-            let len = state.replies.len().min(DRAIN_LEN);
-            let replies = state.replies.split_to(len);
-            if state.replies.is_empty() {
-                // Memory is given back with the frames, once they are written.
-                state.replies = BytesMut::new();
-            }
-            // A reply that is cut here uses up the room, so its rest is what comes next.
-            room -= len;
-            frames.push(replies.freeze());
+        while room > 0
+            && let Some(replies) = state.replies.pop_front()
+        {
+            state.replies_len -= replies.len();
+            room = room.saturating_sub(replies.len());
+            frames.push(Bytes::from(replies));
         }
         while room > 0
             && let Some(mut cursor) = state.behind.pop_front()
@@ -157,7 +156,18 @@ impl Outbound {
     }
 
     pub(super) fn push_reply(&self, frame: &[u8]) {
-        self.change(|state| state.replies.extend_from_slice(frame));
+        self.change(|state| {
+            state.replies_len += frame.len();
+            match state.replies.back_mut() {
+                Some(chunk) if chunk.len() + frame.len() <= CHUNK_LEN => chunk.extend_from_slice(frame),
+                _ => state.replies.push_back(frame.to_vec()),
+            }
+        });
+    }
+
+    /// It follows a channel again of which it still had something to get: the channel's log tells it what it missed.
+    pub(super) fn follow_again(&self, topic: &Arc<Topic>) {
+        self.push_cursor(Cursor { topic: Arc::clone(topic), next: Seq::ZERO, last: None });
     }
 
     /// There is news in a topic in which it was parked.

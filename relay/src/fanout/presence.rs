@@ -55,6 +55,9 @@ impl PresenceLog {
             }
             state.changes.insert(number, change.clone());
         }
+        if woken.capacity() > 2 * state.parked.len() {
+            *woken = Vec::new();
+        }
         std::mem::swap(&mut state.parked, woken);
     }
 

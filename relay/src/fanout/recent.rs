@@ -1,6 +1,9 @@
 //! Pages of history from memory: what many ask for just after it was said, or after all of them came back at once.
 //!
-//! Invariant: a page is the one that the storage would give, or none.
+//! Invariant: a page has the entries that the storage would give, or there is none. Where bytes and not the limit end it, it may
+//! hold a few more: lengths are known here, and estimated there.
+
+use std::collections::VecDeque;
 
 use mechat_hub::HistoryRead;
 use mechat_protocol::Seq;
@@ -11,8 +14,8 @@ use mechat_protocol::request::HistoryRange;
 use super::topic::{Batch, frames_of};
 
 /// The page, if the batches hold all of it. They reach up to the log's newest entry.
-pub(super) fn page(batches: &[Batch], range: HistoryRange, limit: usize) -> Option<HistoryRead> {
-    let (oldest, head) = (batches.first()?.first, batches.last()?.last);
+pub(super) fn page(batches: &VecDeque<Batch>, range: HistoryRange, limit: usize) -> Option<HistoryRead> {
+    let (oldest, head) = (batches.front()?.first, batches.back()?.last);
     match range {
         HistoryRange::After { seq } if seq.next() >= oldest => Some(forward(batches, seq, limit, head)),
         HistoryRange::After { .. } => None,
@@ -21,11 +24,11 @@ pub(super) fn page(batches: &[Batch], range: HistoryRange, limit: usize) -> Opti
     }
 }
 
-fn forward(batches: &[Batch], after: Seq, limit: usize, head: Seq) -> HistoryRead {
+fn forward(batches: &VecDeque<Batch>, after: Seq, limit: usize, head: Seq) -> HistoryRead {
     let mut entries = EncodedEntries::default();
     let from = batches.partition_point(|batch| batch.last <= after);
     let mut len = 0;
-    for (seq, frame) in batches[from..].iter().flat_map(frames_with_seq).filter(|(seq, _)| *seq > after) {
+    for (seq, frame) in batches.range(from..).flat_map(frames_with_seq).filter(|(seq, _)| *seq > after) {
         len += frame.len();
         if entries.count() == limit || (len > PAGE_LEN_MAX && entries.count() > 0) {
             break;
@@ -37,7 +40,7 @@ fn forward(batches: &[Batch], after: Seq, limit: usize, head: Seq) -> HistoryRea
 }
 
 /// The entries below `end`.
-fn backward(batches: &[Batch], end: u64, limit: usize) -> Option<HistoryRead> {
+fn backward(batches: &VecDeque<Batch>, end: u64, limit: usize) -> Option<HistoryRead> {
     let (mut chosen, mut len, mut is_full) = (Vec::new(), 0, false);
     'batches: for batch in batches.iter().rev() {
         let frames: Vec<_> = frames_with_seq(batch).filter(|(seq, _)| seq.0 < end).collect();

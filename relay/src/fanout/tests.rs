@@ -330,7 +330,7 @@ fn a_recent_page_is_cut_by_bytes() {
 
 #[test]
 fn most_members_who_are_behind_are_given_time_but_a_few_are_not() {
-    let mut stage = Stage::new(8);
+    let (mut stage, now) = (Stage::new(8), Instant::now());
     let fill = |stage: &mut Stage, readers: std::ops::Range<usize>, from: u64| {
         for seq in from..from + 20 {
             stage.say(1, seq, 16_000);
@@ -340,15 +340,50 @@ fn most_members_who_are_behind_are_given_time_but_a_few_are_not() {
         }
     };
     fill(&mut stage, 0..6, 1);
-    assert!(!stage.fanout.is_pressed(), "two of eight who do not read keep nobody waiting");
+    assert!(!stage.fanout.is_pressed(ChannelId(1), now), "two of eight who do not read keep nobody waiting");
     fill(&mut stage, 0..0, 21);
-    assert!(stage.fanout.is_pressed(), "nobody reads");
+    assert!(stage.fanout.is_pressed(ChannelId(1), now), "nobody reads");
+    assert!(!stage.fanout.is_pressed(ChannelId(1), now + PRESSED_MAX), "and does not begin to");
     for index in 0..5 {
         stage.drained(index);
     }
-    assert!(stage.fanout.is_pressed(), "five of eight have everything");
+    assert!(stage.fanout.is_pressed(ChannelId(1), now), "five of eight have everything");
     stage.drained(5);
-    assert!(!stage.fanout.is_pressed());
+    assert!(!stage.fanout.is_pressed(ChannelId(1), now));
     stage.say(1, 41, 10);
-    assert!(!stage.fanout.is_pressed(), "a little does not count");
+    assert!(!stage.fanout.is_pressed(ChannelId(1), now), "a little does not count");
+}
+
+#[test]
+fn who_leaves_and_joins_again_while_behind_has_one_cursor() {
+    let mut stage = Stage::new(1);
+    stage.say(1, 1, 10);
+    stage.say(1, 2, 10);
+    // The leave is the account's own from another device: entry 2 is the last it gets.
+    stage.fanout.unsubscribe(ConnId(0), ChannelId(1), Some(Seq(2)));
+    stage.fanout.subscribe(ConnId(0), ChannelId(1));
+    stage.say(1, 3, 10);
+    stage.say(1, 4, 10);
+    assert_eq!(entries(&stage.drained(0)), [(1, 1_000_004)], "the log tells it what it missed, once");
+    stage.say(1, 5, 10);
+    stage.fanout.unsubscribe(ConnId(0), ChannelId(1), Some(Seq(5)));
+    stage.say(1, 6, 10);
+    assert_eq!(entries(&stage.drained(0)), [(1, 5)], "and after the second leave nothing more");
+}
+
+#[test]
+fn a_small_channel_does_not_keep_the_room_that_a_large_one_needed() {
+    let mut stage = Stage::new(2_000);
+    for channel in 3..100 {
+        stage.fanout.subscribe(ConnId(0), ChannelId(channel));
+    }
+    for channel in (1..100).chain(3..100) {
+        stage.announce("ann", Connected);
+        stage.say(channel, 1, 10);
+        for index in 0..2_000 {
+            stage.drained(index);
+        }
+    }
+    let room: usize = (3..100).map(|n| stage.fanout.channels[&ChannelId(n)].topic.parked_room()).sum();
+    assert!(room < 97 * 256, "{room}");
 }

@@ -16,6 +16,11 @@ use mechat_protocol::{ChannelId, Seq};
 
 use super::outbound::Outbound;
 
+/// Bytes that a batch takes besides its frames.
+pub(super) const BATCH_OVERHEAD: usize = 128;
+/// Room for so many is always kept.
+const PARKED_MIN: usize = 64;
+
 /// A channel as its subscribers see it.
 #[derive(Debug)]
 pub(super) struct Topic {
@@ -100,6 +105,11 @@ impl Topic {
         self.state().parked.len()
     }
 
+    #[cfg(test)]
+    pub(super) fn parked_room(&self) -> usize {
+        self.state().parked.capacity()
+    }
+
     /// Removes a connection, if it has everything.
     pub(super) fn unpark(&self, conn: ConnId) -> bool {
         let parked = &mut self.state().parked;
@@ -111,12 +121,16 @@ impl Topic {
     /// empty, and lends its memory to the next who park.
     pub(super) fn publish(&self, batch: Batch, woken: &mut Vec<Parked>) -> Amount {
         let mut state = self.state();
-        state.len += batch.frames.len();
+        state.len += batch.frames.len() + BATCH_OVERHEAD;
         state.head = batch.last;
         state.batches.push_back(batch);
         let mut dropped = Amount::default();
         while state.len > RING_LEN_MAX && state.batches.len() > 1 {
             state.drop_oldest(&mut dropped);
+        }
+        if woken.capacity() > 2 * state.parked.len() + PARKED_MIN {
+            // Room that a larger channel needed is not left in this one.
+            *woken = Vec::new();
         }
         std::mem::swap(&mut state.parked, woken);
         dropped
@@ -153,6 +167,12 @@ impl Topic {
         }
         let from = state.batches.partition_point(|batch| batch.last < cursor.next);
         for batch in state.batches.range(from..) {
+            if batch.first > cursor.next {
+                // A hole, which only an entry that could not be encoded leaves.
+                cursor.next = head.next();
+                state.park_unless_done(cursor, parked);
+                return Progress::Lagged(head);
+            }
             if *room == 0 {
                 return Progress::More;
             }
@@ -168,9 +188,9 @@ impl Topic {
         Progress::Done
     }
 
-    /// The batches that are held, oldest first.
-    pub(super) fn recent(&self) -> Vec<Batch> {
-        self.state().batches.iter().cloned().collect()
+    /// Looks at the batches that are held, oldest first.
+    pub(super) fn with_recent<T>(&self, look: impl FnOnce(&VecDeque<Batch>) -> T) -> T {
+        look(&self.state().batches)
     }
 }
 
@@ -182,8 +202,8 @@ impl State {
 
     fn drop_oldest(&mut self, dropped: &mut Amount) {
         if let Some(batch) = self.batches.pop_front() {
-            self.len -= batch.frames.len();
-            dropped.len += batch.frames.len();
+            self.len -= batch.frames.len() + BATCH_OVERHEAD;
+            dropped.len += batch.frames.len() + BATCH_OVERHEAD;
             dropped.batches += 1;
         }
     }

@@ -31,6 +31,8 @@ pub struct StorageWriter<T> {
     done: mpsc::Receiver<Committed<T>>,
     /// Submitted and not yet answered; at most `OUTSTANDING_MAX` and what one turn of the submitter adds.
     outstanding: usize,
+    /// An error was handed out.
+    failed: bool,
 }
 
 /// What waits for the next transaction.
@@ -46,7 +48,7 @@ impl<T: Send + 'static> StorageWriter<T> {
         let queue = Arc::new(Queue { writes: Mutex::new(Vec::new()), filled: Notify::new() });
         let (outcomes, done) = mpsc::channel(DONE_MAX);
         tokio::spawn(write_batches(storage, Arc::clone(&queue), outcomes));
-        Self { queue, done, outstanding: 0 }
+        Self { queue, done, outstanding: 0, failed: false }
     }
 
     /// Queues writes, each under a tag that its outcome carries back. Leaves the vector empty, for the next turn.
@@ -76,9 +78,15 @@ impl<T: Send + 'static> StorageWriter<T> {
                 self.outstanding -= outcomes.len();
                 Ok(outcomes)
             }
-            Some(Err(error)) => Err(error),
-            None => std::future::pending().await,
+            Some(Err(error)) => self.fail(error),
+            None if self.failed => std::future::pending().await,
+            None => self.fail(StorageError::new("writing", &"the writer ended by itself, which is a bug")),
         }
+    }
+
+    fn fail(&mut self, error: StorageError) -> Committed<T> {
+        self.failed = true;
+        Err(error)
     }
 }
 
