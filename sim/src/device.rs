@@ -202,7 +202,10 @@ impl World {
         let input = match work {
             DiskWork::Open(account) => {
                 let messages = if account == device.account { outbox.clone() } else { Vec::new() };
-                device.unsettled.extend(messages.iter().map(|message| message.nonce));
+                for message in &messages {
+                    device.unsettled.insert(message.nonce);
+                    self.model.pending_again(message.nonce);
+                }
                 Input::Restored { account, messages, damage: None }
             }
             DiskWork::Keep(message) if fails => {

@@ -212,6 +212,11 @@ impl Model {
         })
     }
 
+    /// Somebody was told that a message is pending again: the run before had not forgotten it on disk when it crashed.
+    pub(crate) fn pending_again(&mut self, nonce: Nonce) {
+        self.refused.remove(&nonce);
+    }
+
     fn entry(&self, position: Position) -> Option<&Entry> {
         let log = self.logs.get(&(position.channel, position.epoch))?;
         log.entries.get(usize::try_from(position.seq.0).ok()?.checked_sub(1)?)
