@@ -577,6 +577,9 @@ impl Session {
             Pending::Logout => {
                 self.logging_out = false;
                 outputs.push(refused(RequestKind::Logout, error));
+                // Nothing was to follow the logout, so what came meanwhile waits, and what moved elsewhere is not known.
+                self.list_channels(now, false, outputs);
+                self.send_outbox(now, outputs);
             }
             Pending::History(_) => {
                 self.page_done(now, outputs);
