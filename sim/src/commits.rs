@@ -50,6 +50,9 @@ impl World {
     /// Makes the transaction under way last, and tells the model.
     pub(crate) fn commit(&mut self) -> Vec<(Ticket, Answer)> {
         let committed = self.store.commit();
+        for nonce in &committed.turned_away {
+            self.model.turned_away(*nonce);
+        }
         for entry in &committed.entries {
             let verdict = self.model.committed(entry);
             self.judge(verdict);

@@ -195,7 +195,7 @@ impl Model {
         }
     }
 
-    /// The relay refuses a message; its sender may never hear of it.
+    /// The relay or its storage refuses a message; its sender may never hear of it.
     pub(crate) fn turned_away(&mut self, nonce: Nonce) {
         self.turned_away.insert(nonce);
     }

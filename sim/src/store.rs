@@ -55,6 +55,8 @@ pub(crate) struct Store {
 pub(crate) struct Committed {
     pub(crate) answers: Vec<(Ticket, Answer)>,
     pub(crate) entries: Vec<Entry>,
+    /// Messages of people who were not members at their turn. Whether anybody hears of it or not, they lost it.
+    pub(crate) turned_away: Vec<Nonce>,
 }
 
 impl Kept {
@@ -221,9 +223,12 @@ impl Store {
 
     /// The transaction is on the disk.
     pub(crate) fn commit(&mut self) -> Committed {
-        let mut committed = Committed { answers: Vec::new(), entries: Vec::new() };
+        let mut committed = Committed { answers: Vec::new(), entries: Vec::new(), turned_away: Vec::new() };
         for (ticket, op) in std::mem::take(&mut self.batch) {
+            let nonce = if let StoreOp::Append(draft) = &op { draft.nonce } else { None };
             let answer = self.kept.apply(op);
+            let is_refused = matches!(answer, Ok(StoreAnswer::Appended(AppendOutcome::NotAMember)));
+            committed.turned_away.extend(nonce.filter(|_| is_refused));
             committed.entries.extend(new_entry(&answer).cloned());
             committed.answers.push((ticket, answer));
         }
