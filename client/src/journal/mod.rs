@@ -7,8 +7,8 @@
 //! end, or replaced whole by a rename.
 //!
 //! Invariants: what [`Journal::flush`] reported as written is read by the next [`Journal::open`], whatever ends the process, and after
-//! [`File::sync_data`] whatever ends the machine; a file has one owner at a time; an end that a crash left half written is cut off and
-//! told; what is damaged otherwise is put aside under another name, never thrown away.
+//! [`File::sync_data`] whatever ends the machine; a file has one owner at a time; an end that cannot be read, be it half written or
+//! damaged, is cut off and told, and a copy of the whole file is put aside first: nothing is thrown away unread.
 
 mod record;
 #[cfg(test)]
@@ -23,7 +23,7 @@ use mechat_protocol::{AccountName, Nonce, RelayAddress};
 use sha2::{Digest, Sha256};
 
 use crate::outbox::Unsent;
-use record::{Next, Reader, Record};
+use record::{Reader, Record};
 
 /// Bytes below which a file is not compacted.
 const COMPACT_MIN: u64 = 1_024 * 1_024;
@@ -95,7 +95,7 @@ impl Journal {
         let header = header.encoded().map_err(failed)?;
         let file = match found.len {
             0 => write_whole(&path, &header, &[]),
-            // What is behind the good part was told, and is aside if it may matter.
+            // What is behind the good part was told, and is aside.
             len => writable(&path).and_then(|file| file.set_len(len).map(|()| (file, len))),
         };
         let (file, len) = file.map_err(failed)?;
@@ -192,10 +192,8 @@ struct Found {
     live: Vec<Unsent>,
     /// Bytes of good records.
     len: u64,
-    /// Bytes behind them.
+    /// Bytes behind them, which cannot be read.
     rest: u64,
-    /// Whether those are more than the half record that a crash leaves.
-    is_damaged: bool,
 }
 
 /// Reads a file through; one that is not there is empty.
@@ -210,20 +208,11 @@ fn survey(path: &Path) -> io::Result<Found> {
     // In the order in which they were said; what is gone leaves a hole.
     let mut messages: Vec<Option<Unsent>> = Vec::new();
     let mut places: HashMap<Nonce, usize> = HashMap::new();
-    loop {
-        let record = match reader.next()? {
-            Next::Record(record) if found.header.is_none() => {
-                found.header = Some(record);
-                continue;
-            }
-            Next::Record(record) => record,
-            Next::End => break,
-            next => {
-                // A file is made whole, so its first record cannot be half there.
-                found.is_damaged = found.header.is_none() || matches!(next, Next::Damaged);
-                break;
-            }
-        };
+    while let Some(record) = reader.next()? {
+        if found.header.is_none() {
+            found.header = Some(record);
+            continue;
+        }
         match record {
             Record::Kept { message } => {
                 places.insert(message.nonce, messages.len());
@@ -243,21 +232,17 @@ fn survey(path: &Path) -> io::Result<Found> {
 }
 
 impl Found {
-    /// Puts a damaged file aside, and says what is wrong.
+    /// Puts a file aside that cannot be read to its end, and says what is wrong.
     fn tell_damage(&self, path: &Path) -> io::Result<Option<String>> {
         let rest = self.rest;
-        if self.is_damaged {
-            let aside = put_aside(path)?;
-            return Ok(Some(format!(
-                "the last {rest} bytes of the outbox on disk are damaged; messages that were not sent yet may be among them, so a copy is in {}",
-                aside.display()
-            )));
+        if rest == 0 {
+            return Ok(None);
         }
-        Ok((rest > 0).then(|| {
-            format!(
-                "the outbox on disk ended in half a record ({rest} bytes) and was cut there; what was written when the program or the machine stopped may be missing"
-            )
-        }))
+        let aside = put_aside(path)?;
+        Ok(Some(format!(
+            "the last {rest} bytes of the outbox on disk cannot be read (half a record that a crash left, or damage) and were cut off; messages that were not sent yet may be among them, so a copy is in {}",
+            aside.display()
+        )))
     }
 }
 
@@ -271,9 +256,15 @@ fn put_aside(path: &Path) -> io::Result<PathBuf> {
             },
         );
     let (mut copy, aside) = free.ok_or(ErrorKind::AlreadyExists)??;
-    io::copy(&mut File::open(path)?, &mut copy)?;
-    copy.sync_all()?;
-    Ok(aside)
+    let copied = File::open(path)
+        .and_then(|mut file| io::copy(&mut file, &mut copy))
+        .and_then(|_| copy.sync_all())
+        .and_then(|()| sync_directory_of(&aside));
+    if copied.is_err() {
+        // The next try begins again; half a copy at each would fill a disk that is full already.
+        let _ = fs::remove_file(&aside);
+    }
+    copied.map(|()| aside)
 }
 
 /// Makes the file anew, on disk before its name points at it; returns it, and its length.

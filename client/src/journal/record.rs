@@ -61,18 +61,6 @@ fn checksum(len: [u8; LENGTH_LEN], value: &[u8]) -> [u8; CHECKSUM_LEN] {
     std::array::from_fn(|n| digest[n])
 }
 
-/// What comes next in a file.
-#[derive(Debug)]
-pub(super) enum Next {
-    Record(Record),
-    /// The end, where it should be.
-    End,
-    /// A record of which the end is missing, as a crash leaves it.
-    Torn,
-    /// Something else than was written.
-    Damaged,
-}
-
 /// Reads records one after another.
 #[derive(Debug)]
 pub(super) struct Reader<R> {
@@ -88,48 +76,28 @@ impl<R: Read> Reader<R> {
         Self { input, at: 0, end }
     }
 
-    /// The next record. After anything but a record there is nothing more to be had.
-    pub(super) fn next(&mut self) -> io::Result<Next> {
+    /// The next record; `None` at the end, and at what is no whole record: what is behind `at` then tells which it was. Half a record, as
+    /// a crash leaves it, is not told from damage: a length that changed and points beyond the end looks the same, and hides whole ones.
+    pub(super) fn next(&mut self) -> io::Result<Option<Record>> {
         let rest = self.end - self.at;
-        if rest == 0 {
-            return Ok(Next::End);
-        }
         if rest < PREFIX_LEN as u64 {
-            return Ok(Next::Torn);
+            return Ok(None);
         }
         let mut prefix = [0; PREFIX_LEN];
         self.input.read_exact(&mut prefix)?;
-        if prefix == [0; PREFIX_LEN] {
-            // Room that a file system gave and did not fill before the power went.
-            return Ok(if self.is_zero()? { Next::Torn } else { Next::Damaged });
-        }
         let len: [u8; LENGTH_LEN] = std::array::from_fn(|n| prefix[n]);
         let value_len = u32::from_be_bytes(len) as usize;
-        if value_len > VALUE_LEN_MAX {
-            return Ok(Next::Damaged);
-        }
-        let record_len = (PREFIX_LEN + value_len) as u64;
-        if rest < record_len {
-            return Ok(Next::Torn);
+        let record_len = PREFIX_LEN as u64 + value_len as u64;
+        if value_len > VALUE_LEN_MAX || rest < record_len {
+            return Ok(None);
         }
         let mut value = vec![0; value_len];
         self.input.read_exact(&mut value)?;
         if checksum(len, &value) != prefix[LENGTH_LEN..] {
-            return Ok(Next::Damaged);
+            return Ok(None);
         }
-        let Ok(record) = rmp_serde::from_slice(&value) else { return Ok(Next::Damaged) };
+        let Ok(record) = rmp_serde::from_slice(&value) else { return Ok(None) };
         self.at += record_len;
-        Ok(Next::Record(record))
-    }
-
-    fn is_zero(&mut self) -> io::Result<bool> {
-        let mut block = [0; 4_096];
-        loop {
-            match self.input.read(&mut block)? {
-                0 => return Ok(true),
-                read if block[..read].iter().any(|byte| *byte != 0) => return Ok(false),
-                _ => {}
-            }
-        }
+        Ok(Some(record))
     }
 }
