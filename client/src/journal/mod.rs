@@ -176,11 +176,22 @@ impl Journal {
 
     /// Rewrites the file with what is live. If that fails the file stays as it is, and is only longer than it need be.
     fn compact(&mut self) {
-        match survey(&self.path).and_then(|found| write_whole(&self.path, &self.header, &found.live)) {
+        match self.rewritten() {
             Ok((file, len)) => (self.file, self.len) = (file, len),
             Err(error) => tracing::warn!(%error, "the outbox's file could not be compacted"),
         }
         self.compact_at = COMPACT_MIN.max(2 * self.len);
+    }
+
+    /// Only if all that is live can be read: what cannot stays for the next opening, which puts it aside and tells.
+    fn rewritten(&self) -> io::Result<(File, u64)> {
+        let Found { live, rest, .. } = survey(&self.path)?;
+        let is_whole = live.len() == self.live.len()
+            && live.iter().all(|message| self.live.contains_key(&message.nonce));
+        if rest > 0 || !is_whole {
+            return Err(io::Error::new(ErrorKind::InvalidData, "the file is not what was written"));
+        }
+        write_whole(&self.path, &self.header, &live)
     }
 }
 

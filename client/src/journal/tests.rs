@@ -241,6 +241,35 @@ fn a_compaction_that_a_crash_interrupts_anywhere_changes_nothing() {
     assert_eq!(left(directory.path()), [message(3), message(4)]);
 }
 
+#[test]
+fn a_compaction_of_a_file_that_was_damaged_meanwhile_leaves_it_alone() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (mut journal, _) = open(directory.path());
+    keep(&mut journal, [0]);
+    let at = usize::try_from(journal.len).expect("small");
+    keep(&mut journal, 1..4);
+    let path = path_in(directory.path());
+    let mut bytes = fs::read(&path).expect("there");
+    bytes[at + 20] ^= 1;
+    fs::write(&path, &bytes).expect("written");
+    journal.compact();
+    assert_eq!(fs::read(&path).expect("there"), bytes);
+    drop(journal);
+    let (_, left_over) = open(directory.path());
+    assert_eq!(aside(&left_over.damage.expect("told")), bytes);
+
+    // Whole, and yet not all that is live.
+    let (mut journal, _) = open(directory.path());
+    keep(&mut journal, [4]);
+    journal.forget(nonce(4)).expect("short");
+    journal.flush().expect("written");
+    let shorter = fs::read(&path).expect("there");
+    keep(&mut journal, [5]);
+    fs::write(&path, &shorter).expect("written");
+    journal.compact();
+    assert_eq!(fs::read(&path).expect("there"), shorter, "a rewritten one has no message that is gone");
+}
+
 /// A device that takes nothing.
 #[cfg(target_os = "linux")]
 #[test]
