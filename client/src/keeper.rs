@@ -120,12 +120,16 @@ impl Keeper {
             let done = join(&mut self.running).await;
             self.done(done);
         }
-        if self.syncing.is_some() {
-            let synced = join(&mut self.syncing).await;
-            self.synced(synced);
-        }
+        self.finish_sync().await;
+        // The one that was under way may not have had the last of it.
         if self.sync_at.is_some() {
             self.sync();
+            self.finish_sync().await;
+        }
+    }
+
+    async fn finish_sync(&mut self) {
+        if self.syncing.is_some() {
             let synced = join(&mut self.syncing).await;
             self.synced(synced);
         }
@@ -246,5 +250,62 @@ async fn until(at: Option<Instant>) {
     match at {
         Some(at) => tokio::time::sleep_until(at).await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mechat_protocol::{ChannelId, Content};
+
+    use super::*;
+
+    fn nonce(n: u128) -> Nonce {
+        Nonce(uuid::Uuid::from_u128(n))
+    }
+
+    fn keep(n: u128) -> Job {
+        let content = Content::text("hi").expect("text");
+        Job::Keep(Unsent { channel: ChannelId(1), nonce: nonce(n), content, in_reply_to: None })
+    }
+
+    /// A keeper whose journal holds these, all synced.
+    async fn keeping(directory: &tempfile::TempDir, numbers: std::ops::RangeInclusive<u128>) -> Keeper {
+        let mut keeper = Keeper::new(directory.path().to_owned(), "h:1".parse().expect("address"));
+        keeper.push(Job::Open(AccountName::new("ann").expect("name")));
+        numbers.for_each(|n| keeper.push(keep(n)));
+        assert!(matches!(outcomes(&mut keeper).await[..], [Input::Restored { .. }, Input::Kept(_)]));
+        assert!(keeper.sync_at.is_some());
+        keeper.finish().await;
+        assert!(keeper.sync_at.is_none());
+        keeper
+    }
+
+    /// Has the queued jobs done; what the session would hear.
+    async fn outcomes(keeper: &mut Keeper) -> Vec<Input> {
+        keeper.begin();
+        let done = join(&mut keeper.running).await;
+        keeper.done(done);
+        keeper.outcomes.drain(..).collect()
+    }
+
+    /// A clock that stands still but for those who wait for nothing else.
+    async fn finished(keeper: &mut Keeper) {
+        tokio::time::timeout(Duration::from_mins(1), keeper.finish()).await.expect("an end");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_quit_right_behind_a_logout_comes_to_an_end() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let mut keeper = keeping(&directory, 1..=1).await;
+        keeper.push(keep(2));
+        assert!(matches!(&outcomes(&mut keeper).await[..], [Input::Kept(kept)] if *kept == [nonce(2)]));
+        assert!(keeper.sync_at.is_some(), "said a moment ago");
+        keeper.push(Job::Close);
+        keeper.begin();
+        finished(&mut keeper).await;
+
+        keeper.slot = Slot::Refused("broke".into());
+        keeper.sync_at = Some(Instant::now() + SYNC_AFTER);
+        finished(&mut keeper).await;
     }
 }
