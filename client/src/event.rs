@@ -192,7 +192,7 @@ pub enum OutboxFile {
     },
     /// What is said is on disk again.
     Whole,
-    /// What an earlier run left could not all be read.
+    /// What an earlier run left could not all be read, or what was failed back at a logout may not have been taken out.
     Damaged {
         /// What is known of it, for people.
         what: String,

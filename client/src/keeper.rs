@@ -2,9 +2,9 @@
 //!
 //! Owns the order of what is asked of the disk: whatever queued while the last batch was written is the next one. It decides nothing.
 //!
-//! What power loss means here: a message is handed to the system before it is sent, and forced to the disk within `SYNC_AFTER`. The end of
-//! this program, however violent, loses nothing. The end of this machine may lose what was said in that moment and had not reached the
-//! relay. Waiting for the disk before each sending would close that moment too, at the price of the disk's latency on every line typed.
+//! What power loss means here: a message is handed to the system before it is sent, and forced to the disk within `SYNC_AFTER`; so is that
+//! it is gone. The end of this program, however violent, loses nothing. The end of this machine may lose what was said in that moment and
+//! had not reached the relay, and may bring back what was failed in that moment. Waiting for the disk before each sending would close that moment too, at the price of the disk's latency on every line typed.
 //!
 //! Invariants: outcomes come in the order of the jobs; a job is never lost; what waits is bounded by the outbox's own limits, since each
 //! message is kept once and forgotten once.
@@ -126,6 +126,11 @@ impl Keeper {
             self.sync();
             self.finish_sync().await;
         }
+        for outcome in self.outcomes.drain(..) {
+            if let Input::NotKept { reason, .. } = outcome {
+                tracing::error!(%reason, "the outbox on disk may not hold what it should, and nobody is left to be told");
+            }
+        }
     }
 
     async fn finish_sync(&mut self) {
@@ -160,6 +165,7 @@ impl Keeper {
             }
             // A batch has the journal: a moment later.
             Slot::Closed if self.running.is_some() => self.sync_at = Some(Instant::now() + SYNC_AGAIN),
+            // Who closed it has synced it.
             Slot::Closed | Slot::Refused(_) => self.sync_at = None,
         }
     }
@@ -181,47 +187,68 @@ impl Job {
     }
 }
 
+/// What a batch noted in the journal since it was last settled.
+#[derive(Debug, Default)]
+struct Noted {
+    kept: Vec<Nonce>,
+    has_forgotten: bool,
+    failed: Option<io::Error>,
+}
+
 /// Performs jobs in order; written together where nothing stands between.
 fn work(mut slot: Slot, place: &Place, jobs: Vec<Job>) -> Done {
     let mut outcomes = Vec::new();
-    let mut kept = Vec::new();
-    let mut failed = None;
+    let mut noted = Noted::default();
     for job in jobs {
         match (job, &mut slot) {
             (Job::Open(account), _) => {
-                settle(&mut slot, &mut kept, &mut failed, &mut outcomes);
+                settle(&mut slot, &mut noted, &mut outcomes);
                 slot = open(place, account, &mut outcomes);
             }
             (Job::Close, _) => {
-                settle(&mut slot, &mut kept, &mut failed, &mut outcomes);
-                slot = Slot::Closed;
+                settle(&mut slot, &mut noted, &mut outcomes);
+                close(&mut slot, &mut outcomes);
             }
             (Job::Keep(message), slot) => {
-                kept.push(message.nonce);
+                noted.kept.push(message.nonce);
                 if let Slot::Open(journal) = slot {
-                    failed = journal.keep(message).err().or(failed);
+                    noted.failed = journal.keep(message).err().or(noted.failed);
                 }
             }
-            (Job::Forget(nonce), Slot::Open(journal)) => failed = journal.forget(nonce).err().or(failed),
+            (Job::Forget(nonce), Slot::Open(journal)) => {
+                noted.has_forgotten = true;
+                noted.failed = journal.forget(nonce).err().or(noted.failed);
+            }
             (Job::Forget(_), Slot::Closed | Slot::Refused(_)) => {}
         }
     }
-    settle(&mut slot, &mut kept, &mut failed, &mut outcomes);
+    settle(&mut slot, &mut noted, &mut outcomes);
     (slot, outcomes)
 }
 
-/// Writes what was noted, and says of each message whether it is on disk.
-fn settle(slot: &mut Slot, kept: &mut Vec<Nonce>, failed: &mut Option<io::Error>, outcomes: &mut Vec<Input>) {
-    let nonces = std::mem::take(kept);
+/// Writes what was noted, and says of each message whether it is on disk; without one, whether what is gone is gone from there.
+fn settle(slot: &mut Slot, noted: &mut Noted, outcomes: &mut Vec<Input>) {
+    let Noted { kept: nonces, has_forgotten, failed } = std::mem::take(noted);
+    if nonces.is_empty() && !has_forgotten {
+        return;
+    }
     let reason = match slot {
-        Slot::Open(journal) => failed.take().or(journal.flush().err()).map(|error| error.to_string()),
+        Slot::Open(journal) => failed.or(journal.flush().err()).map(|error| error.to_string()),
         Slot::Refused(reason) => Some(reason.clone()),
         Slot::Closed => Some("the outbox on disk is closed".to_owned()),
     };
-    match reason {
-        _ if nonces.is_empty() => {}
-        None => outcomes.push(Input::Kept(nonces)),
-        Some(reason) => outcomes.push(Input::NotKept { nonces, reason }),
+    outcomes.push(match reason {
+        None => Input::Kept(nonces),
+        Some(reason) => Input::NotKept { nonces, reason },
+    });
+}
+
+/// Forces to the disk what is written: nobody does later.
+fn close(slot: &mut Slot, outcomes: &mut Vec<Input>) {
+    if let Slot::Open(journal) = std::mem::replace(slot, Slot::Closed)
+        && let Err(error) = journal.handle().and_then(|file| file.sync_data())
+    {
+        outcomes.push(Input::NotKept { nonces: Vec::new(), reason: error.to_string() });
     }
 }
 
@@ -306,6 +333,53 @@ mod tests {
 
         keeper.slot = Slot::Refused("broke".into());
         keeper.sync_at = Some(Instant::now() + SYNC_AFTER);
+        finished(&mut keeper).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_forgotten_is_forced_to_the_disk_as_well() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let mut keeper = keeping(&directory, 1..=2).await;
+        keeper.push(Job::Forget(nonce(1)));
+        assert!(matches!(&outcomes(&mut keeper).await[..], [Input::Kept(kept)] if kept.is_empty()));
+        assert!(keeper.sync_at.is_some());
+        finished(&mut keeper).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refused_outbox_has_nothing_to_say_of_what_it_never_held() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let mut keeper = Keeper::new(directory.path().to_owned(), "h:1".parse().expect("address"));
+        keeper.slot = Slot::Refused("in use".into());
+        keeper.push(Job::Forget(nonce(1)));
+        keeper.push(Job::Close);
+        assert!(outcomes(&mut keeper).await.is_empty());
+    }
+
+    /// A device that takes nothing, and cannot be synced.
+    #[cfg(target_os = "linux")]
+    #[tokio::test(start_paused = true)]
+    async fn a_disk_that_does_not_forget_is_told() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let mut keeper = keeping(&directory, 1..=3).await;
+        let Slot::Open(journal) = &mut keeper.slot else { panic!("closed") };
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("a device");
+        let file = journal.write_to(full);
+        keeper.push(Job::Forget(nonce(1)));
+        let told = outcomes(&mut keeper).await;
+        assert!(
+            matches!(&told[..], [Input::NotKept { nonces, reason }] if nonces.is_empty() && reason.contains("space")),
+            "{told:?}"
+        );
+        let Slot::Open(journal) = &mut keeper.slot else { panic!("closed") };
+        let full = journal.write_to(file);
+        keeper.push(Job::Forget(nonce(2)));
+        assert!(matches!(outcomes(&mut keeper).await[..], [Input::Kept(_)]), "both are out");
+
+        let Slot::Open(journal) = &mut keeper.slot else { panic!("closed") };
+        journal.write_to(full);
+        keeper.push(Job::Close);
+        assert!(matches!(outcomes(&mut keeper).await[..], [Input::NotKept { .. }]), "nobody syncs it later");
         finished(&mut keeper).await;
     }
 }

@@ -4,6 +4,13 @@ use mechat_protocol::{ChannelId, Content};
 
 use super::*;
 
+impl Journal {
+    /// From here on it writes elsewhere; returns where it wrote.
+    pub(crate) const fn write_to(&mut self, file: File) -> File {
+        std::mem::replace(&mut self.file, file)
+    }
+}
+
 fn relay() -> RelayAddress {
     "h:1".parse().expect("address")
 }
@@ -278,12 +285,12 @@ fn a_full_disk_is_told_and_what_did_not_fit_is_written_when_there_is_room() {
     let (mut journal, _) = open(directory.path());
     keep(&mut journal, [0]);
     let full = OpenOptions::new().write(true).open("/dev/full").expect("a device");
-    let file = std::mem::replace(&mut journal.file, full);
+    let file = journal.write_to(full);
     journal.keep(message(1)).expect("short");
     assert_eq!(journal.flush().expect_err("no room").kind(), ErrorKind::StorageFull);
     journal.keep(message(2)).expect("short");
     journal.flush().expect_err("still none");
-    journal.file = file;
+    journal.write_to(file);
     journal.flush().expect("room again");
     drop(journal);
     assert_eq!(left(directory.path()), [message(0), message(1), message(2)]);

@@ -91,9 +91,14 @@ impl Session {
 
     /// A disk that fails keeps nobody from talking, but the user is told.
     pub(super) fn not_kept(&mut self, now: Now, nonces: &[Nonce], reason: String, outputs: &mut Vec<Output>) {
-        if let Disk::Open { is_well: is_well @ true } = &mut self.disk {
-            *is_well = false;
-            outputs.push(file(OutboxFile::NotKept { reason }));
+        match &mut self.disk {
+            Disk::Open { is_well: is_well @ true } => {
+                *is_well = false;
+                outputs.push(file(OutboxFile::NotKept { reason }));
+            }
+            // The last that was asked of it was to forget what was failed back.
+            Disk::Closed => outputs.push(file(OutboxFile::Damaged { what: lingers(&reason) })),
+            Disk::Open { is_well: false } | Disk::None => {}
         }
         for nonce in nonces {
             self.release(*nonce, outputs);
@@ -108,6 +113,12 @@ impl Session {
             outputs.push(moved(nonce, message.channel, state));
         }
     }
+}
+
+fn lingers(reason: &str) -> String {
+    format!(
+        "what was not sent before you left may still be in the outbox on disk, and go out when you sign in again: {reason}"
+    )
 }
 
 fn file(told: OutboxFile) -> Output {
@@ -274,6 +285,17 @@ mod tests {
         let outputs = bench.feed(restored(ann(), &[7]));
         assert!(outputs.is_empty(), "{outputs:?}");
         assert!(bench.feed(Input::Kept(vec![nonce(2)])).is_empty());
+    }
+
+    #[test]
+    fn a_disk_that_does_not_forget_at_a_logout_is_told() {
+        let (mut bench, _) = open(&[1]);
+        bench.feed(Input::Command(Command::Logout));
+        let id = bench.pending_id(|pending| matches!(pending, Pending::Logout));
+        bench.receive(LoggedOut { id }.into());
+        let outputs = bench.feed(Input::NotKept { nonces: Vec::new(), reason: "no space".into() });
+        let [OutboxFile::Damaged { what }] = told(&outputs)[..] else { panic!("{outputs:?}") };
+        assert!(what.contains("may still be in the outbox") && what.contains("no space"), "{what}");
     }
 
     #[test]

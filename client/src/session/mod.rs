@@ -88,9 +88,9 @@ pub enum Input {
         /// What could not be read, for people.
         damage: Option<String>,
     },
-    /// These messages are on disk.
+    /// These messages are on disk, and what was to be forgotten is not. Without messages where there was only the latter.
     Kept(Vec<Nonce>),
-    /// These messages are not, or those that were may not be any more.
+    /// These messages are not, or those that were may not be any more, or what was to be forgotten still is.
     NotKept {
         /// Which.
         nonces: Vec<Nonce>,
@@ -125,9 +125,9 @@ pub enum Output {
     OpenOutbox(AccountName),
     /// Put a message into it; answered by `Kept` or `NotKept`.
     Keep(Unsent),
-    /// Take a message out of it.
+    /// Take a message out of it; answered by `Kept` or `NotKept` without it, and not at all where that could not have failed.
     Forget(Nonce),
-    /// Close it.
+    /// Close it; answered by `NotKept` without messages where the disk may not have had all that was asked of it.
     CloseOutbox,
     /// Remember the certificate.
     Pin(Fingerprint),
