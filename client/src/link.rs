@@ -2,8 +2,10 @@
 //!
 //! Owns the socket's two tasks. They end when the link is dropped or the peer is gone, and say so by closing their channel.
 //!
-//! Invariant: the certificate was accepted before anything is sent.
+//! Invariants: the certificate was accepted before anything is sent; no task outlives the link by more than `GOODBYE`, whatever the peer
+//! does not read.
 
+use std::convert::Infallible;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -17,9 +19,9 @@ use mechat_protocol::codec::{FrameDecoder, Incoming};
 use mechat_protocol::limits::FRAME_LEN_MAX;
 use mechat_protocol::message::Sender;
 use mechat_protocol::{Fingerprint, RelayAddress};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
+use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf};
 use tokio::net::TcpStream;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_util::codec::Decoder;
@@ -32,7 +34,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const FRAMES_MAX: usize = 64;
 /// Frames that wait to be written; the session's windows keep it far below.
 const OUT_MAX: usize = 1_024;
-/// How long the last words may take.
+/// How long the last words may take, from when the link is dropped.
 const GOODBYE: Duration = Duration::from_millis(500);
 
 /// What is read, or why nothing more is.
@@ -45,6 +47,8 @@ pub(crate) struct Link {
     pub(crate) fingerprint: Fingerprint,
     /// 32 bytes that only the two ends know (RFC 8446 §7.5).
     pub(crate) exporter: [u8; BINDING_LEN],
+    /// Dropped with the link, which the writer sees even while it waits for the peer.
+    _held: oneshot::Sender<Infallible>,
 }
 
 /// Connects, and remembers the certificate of an invited relay.
@@ -107,8 +111,9 @@ fn start(stream: TlsStream<TcpStream>, fingerprint: Fingerprint, exporter: [u8; 
     let (read, frames) = mpsc::channel(FRAMES_MAX);
     let (out, to_write) = mpsc::channel(OUT_MAX);
     tokio::spawn(read_frames(reader, read));
-    tokio::spawn(write_frames(writer, to_write));
-    Link { frames, out, fingerprint, exporter }
+    let (held, dropped) = oneshot::channel();
+    tokio::spawn(write_until(writer, to_write, dropped));
+    Link { frames, out, fingerprint, exporter, _held: held }
 }
 
 async fn read_frames(mut reader: ReadHalf<TlsStream<TcpStream>>, frames: mpsc::Sender<Read>) {
@@ -138,7 +143,23 @@ async fn read_frames(mut reader: ReadHalf<TlsStream<TcpStream>>, frames: mpsc::S
     let _ = frames.send(Err(end)).await; // The session may have turned away.
 }
 
-async fn write_frames(mut writer: WriteHalf<TlsStream<TcpStream>>, mut frames: mpsc::Receiver<Bytes>) {
+/// Writes until there is nothing more, or the last words take too long.
+async fn write_until(
+    writer: impl AsyncWrite + Unpin,
+    frames: mpsc::Receiver<Bytes>,
+    dropped: oneshot::Receiver<Infallible>,
+) {
+    let too_late = async {
+        let _ = dropped.await; // It can only be dropped.
+        tokio::time::sleep(GOODBYE).await;
+    };
+    tokio::select! {
+        () = write_frames(writer, frames) => {}
+        () = too_late => {}
+    }
+}
+
+async fn write_frames(mut writer: impl AsyncWrite + Unpin, mut frames: mpsc::Receiver<Bytes>) {
     let mut batch = Vec::new();
     while frames.recv_many(&mut batch, OUT_MAX).await > 0 {
         let joined: BytesMut = batch.drain(..).flatten().collect();
@@ -146,5 +167,42 @@ async fn write_frames(mut writer: WriteHalf<TlsStream<TcpStream>>, mut frames: m
             return; // The reader learns why.
         }
     }
-    let _ = tokio::time::timeout(GOODBYE, writer.shutdown()).await;
+    let _ = writer.shutdown().await; // The peer may be gone.
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A writer with room for `room` bytes that nobody reads, and what it is asked to write.
+    fn writing(
+        room: usize,
+    ) -> (impl AsyncReadExt, mpsc::Sender<Bytes>, oneshot::Sender<Infallible>, impl Future<Output = ()>) {
+        let (ours, theirs) = tokio::io::duplex(room);
+        let (out, to_write) = mpsc::channel(OUT_MAX);
+        let (held, dropped) = oneshot::channel();
+        out.try_send(Bytes::from_static(b"last words")).expect("room");
+        (theirs, out, held, write_until(ours, to_write, dropped))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_takes_nothing_does_not_keep_the_writer_of_a_dropped_link() {
+        let (_theirs, out, held, writer) = writing(1);
+        let writer = tokio::spawn(writer);
+        // It waits for the peer as long as the link is there.
+        tokio::time::sleep(100 * GOODBYE).await;
+        assert!(!writer.is_finished());
+        drop((out, held));
+        tokio::time::timeout(2 * GOODBYE, writer).await.expect("an end").expect("no panic");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_queued_before_the_link_is_dropped_is_written() {
+        let (mut theirs, out, held, writer) = writing(1_024);
+        drop((out, held));
+        writer.await;
+        let mut written = Vec::new();
+        theirs.read_to_end(&mut written).await.expect("readable");
+        assert_eq!(written, b"last words");
+    }
 }
