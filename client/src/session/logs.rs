@@ -5,7 +5,7 @@
 use mechat_protocol::limits::{CHANNELS_PER_ACCOUNT_MAX, HISTORIES_IN_FLIGHT_MAX, PAGE_ENTRIES_MAX};
 use mechat_protocol::reply::{ChannelInfo, ErrorReply, HistoryPage};
 use mechat_protocol::request::{HistoryRange, ReadHistory};
-use mechat_protocol::{Body, ChannelId, Entry, ErrorCode, RequestId, Seq};
+use mechat_protocol::{AccountName, Body, ChannelId, Entry, ErrorCode, RequestId, Seq};
 
 use super::{Now, Output, Pending, Session, crowded, cut, offline, refused, retry_delay_ms};
 use crate::event::{Event, RequestKind};
@@ -37,19 +37,20 @@ impl Session {
         if self.skips_gap_check {
             timeline.pass_over_gap(&entry);
         }
-        let is_own_end = entry.body == Body::Left && self.owner.as_ref() == Some(&entry.sender);
         match timeline.pushed(&entry) {
-            Step::Apply => outputs.push(appended(channel, vec![entry], true)),
+            Step::Apply => {
+                let has_left = ends_own(std::slice::from_ref(&entry), self.owner.as_ref());
+                outputs.push(appended(channel, vec![entry], true));
+                if has_left {
+                    self.left(channel, outputs);
+                }
+            }
             Step::Ignore => {}
             Step::Pull => self.pull(now, channel, outputs),
             Step::Reset => {
                 outputs.push(Output::Event(Event::Reset(channel)));
                 self.pull(now, channel, outputs);
             }
-        }
-        // Left from another device.
-        if is_own_end {
-            self.left(channel, outputs);
         }
     }
 
@@ -155,11 +156,15 @@ impl Session {
             let new = timeline.pulled(channel, page.entries);
             let progress = !new.is_empty();
             let behind = timeline.heard(page.head);
+            let has_left = ends_own(&new, self.owner.as_ref());
             if progress {
                 outputs.push(appended(channel, new, !first));
             }
             if behind && progress {
+                // If it was left, and not joined again by then, this is refused.
                 self.pull(now, channel, outputs);
+            } else if has_left {
+                self.left(channel, outputs);
             }
         }
         self.page_done(now, outputs);
@@ -211,6 +216,13 @@ impl Session {
         outputs.push(Output::Event(Event::History { channel, entries, more }));
         self.page_done(now, outputs);
     }
+}
+
+/// Whether these entries end the owner's membership: from another device, and not followed by a join.
+fn ends_own(entries: &[Entry], owner: Option<&AccountName>) -> bool {
+    let moves = |entry: &&Entry| matches!(entry.body, Body::Joined | Body::Left);
+    let mut own = entries.iter().filter(|entry| owner == Some(&entry.sender));
+    own.rfind(moves).is_some_and(|entry| entry.body == Body::Left)
 }
 
 fn appended(channel: ChannelId, entries: Vec<Entry>, live: bool) -> Output {

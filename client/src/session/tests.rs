@@ -106,8 +106,11 @@ impl Bench {
 
     /// Answers the page that is asked for.
     pub(super) fn page(&mut self, seqs: std::ops::RangeInclusive<u64>, head: u64) -> Vec<Output> {
+        self.page_of(seqs.map(entry).collect(), head)
+    }
+
+    fn page_of(&mut self, entries: Vec<Entry>, head: u64) -> Vec<Output> {
         let id = self.pending_id(|pending| matches!(pending, Pending::Pull(_)));
-        let entries = seqs.map(entry).collect();
         self.receive(
             HistoryPage { id, channel: DEN, epoch: Epoch(1), head: Seq(head), entries, more: false }.into(),
         )
@@ -605,6 +608,41 @@ fn a_channel_left_elsewhere_ends_with_its_own_entry() {
     let outputs = bench.receive(Entry { sender, body: Body::Left, ..entry(2) }.into());
     assert_eq!(appended(&outputs), [2]);
     assert!(matches!(outputs.last(), Some(Output::Event(Event::Left(DEN)))));
+}
+
+#[test]
+fn a_leave_that_a_page_brought_with_the_join_behind_it_is_not_obeyed_again() {
+    let mut bench = Bench::signed_in(9);
+    bench.page(1..=9, 9);
+    let own = |seq, body| Entry { sender: AccountName::new("ann").expect("name"), body, ..entry(seq) };
+    let has_left = |outputs: &[Output]| outputs.iter().any(|o| matches!(o, Output::Event(Event::Left(DEN))));
+    // Entries 10 and 11 are on their way; the page that the lag asks for overtakes them.
+    bench.receive(Lagged { channel: DEN, head: Seq(11) }.into());
+    let outputs = bench.page_of(vec![own(10, Body::Left), own(11, Body::Joined)], 11);
+    assert_eq!(appended(&outputs), [10, 11]);
+    assert!(!has_left(&outputs), "joined again: {outputs:?}");
+    assert!(bench.receive(own(10, Body::Left).into()).is_empty(), "known");
+    assert!(bench.receive(own(11, Body::Joined).into()).is_empty(), "known");
+    assert_eq!(appended(&bench.receive(entry(12).into())), [12], "still a member");
+
+    // A page that ends so ends it, though the entry that is pushed later is known.
+    bench.receive(Lagged { channel: DEN, head: Seq(14) }.into());
+    let outputs = bench.page_of(vec![entry(13), own(14, Body::Left)], 14);
+    assert_eq!(appended(&outputs), [13, 14]);
+    assert!(has_left(&outputs), "{outputs:?}");
+}
+
+#[test]
+fn a_leave_at_the_end_of_a_page_waits_for_what_is_known_to_follow() {
+    let mut bench = Bench::signed_in(1);
+    bench.page(1..=1, 1);
+    let own = |seq, body| Entry { sender: AccountName::new("ann").expect("name"), body, ..entry(seq) };
+    let has_left = |outputs: &[Output]| outputs.iter().any(|o| matches!(o, Output::Event(Event::Left(DEN))));
+    bench.receive(Lagged { channel: DEN, head: Seq(3) }.into());
+    let outputs = bench.page_of(vec![own(2, Body::Left)], 3);
+    assert!(!has_left(&outputs) && matches!(sent(&outputs)[..], [Message::ReadHistory(_)]), "{outputs:?}");
+    let outputs = bench.page_of(vec![own(3, Body::Joined)], 3);
+    assert!(!has_left(&outputs), "{outputs:?}");
 }
 
 #[test]
