@@ -16,7 +16,7 @@ use bytes::{Bytes, BytesMut};
 use mechat_certs::exporter::{Exporter, NoExporter};
 use mechat_certs::password::{BINDING_LEN, EXPORTER_LABEL};
 use mechat_certs::tls::speaks_mechat;
-use mechat_protocol::limits::HANDSHAKE_TIMEOUT_MS;
+use mechat_protocol::limits::{HANDSHAKE_TIMEOUT_MS, UNSENT_LEN_MAX};
 use rustls::ServerConfig;
 use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
 use rustls::unbuffered::{
@@ -124,6 +124,7 @@ pub async fn accept(
 
 async fn shake_hands(stream: TcpStream, config: &ServerConfig) -> Result<Accepted, HandshakeError> {
     stream.set_nodelay(true)?;
+    hold_little(&stream)?;
     let (config, exporter) = Exporter::watch(config);
     let tls = Box::new(UnbufferedServerConnection::new(config)?);
     let mut transport = Transport { stream, tls, received: Vec::new(), unsent: Unsent::default() };
@@ -271,6 +272,19 @@ impl Transport {
         }
         Ok(())
     }
+}
+
+/// Keeps the system from piling up megabytes for a peer that does not read: they are better kept in the ring, once for all.
+/// What is on its way is not counted, so a fast reader far away is as fast as ever.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn hold_little(stream: &TcpStream) -> io::Result<()> {
+    socket2::SockRef::from(stream).set_tcp_notsent_lowat(UNSENT_LEN_MAX)
+}
+
+/// Other systems hold little by themselves, or cannot be told.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn hold_little(_stream: &TcpStream) -> io::Result<()> {
+    Ok(())
 }
 
 /// What came of opening records: how many bytes are used up, and what they said.
