@@ -70,7 +70,7 @@ pub const OUTBOUND_LEN_MAX_PENDING: usize = 4_096;
 /// Bytes of entries and replies that are sealed for a connection at a time, one entry or reply more or less.
 pub const DRAIN_LEN: usize = 32_768;
 /// Bytes that the operating system holds for a connection before it has sent them, where it can be told so.
-pub const UNSENT_LEN_MAX: u32 = 131_072;
+pub const UNSENT_LEN_MAX: u32 = 1_048_576;
 /// Bytes that are held for one connection at most, whatever it does and does not read.
 pub const HELD_LEN_MAX: usize = 262_144;
 /// Bytes of a channel's newest entries that a relay holds for those who are behind; who is further behind is sent `lagged`.
