@@ -11,7 +11,7 @@ const CAP_LAST_MS: u64 = 30_000;
 
 /// The delay after `failures` failed attempts (from 1), drawn with `random`.
 /// The cap grows by half each time: a relay that comes up seconds later is found within seconds.
-pub(crate) fn delay(failures: u32, random: u64) -> Duration {
+pub fn delay(failures: u32, random: u64) -> Duration {
     let mut cap = CAP_FIRST_MS;
     for _ in 1..failures {
         cap = (cap + cap / 2).min(CAP_LAST_MS);

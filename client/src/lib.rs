@@ -6,7 +6,7 @@
 //! Invariants: entries of a channel are handed on in seq order, each once; a password never leaves the process;
 //! nothing a relay sends can make it panic.
 
-mod backoff;
+pub mod backoff;
 pub mod command;
 pub mod driver;
 pub mod event;

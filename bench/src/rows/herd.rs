@@ -8,8 +8,9 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
+use mechat_client::backoff;
 use mechat_protocol::secret::Token;
-use rand::Rng;
+use rand::RngCore;
 use tokio::task::JoinSet;
 
 use crate::crowd::{Crowd, Entrance, float};
@@ -28,9 +29,6 @@ const TEXT_LEN: usize = 100;
 /// Clients of the catch-up, and the entries that each has missed.
 const AWAY: u64 = 100;
 const MISSED: u64 = 10_000;
-/// The caps between which a real client's delay grows by half each time (`client/src/backoff.rs`), in milliseconds.
-const BACKOFF_FIRST_MS: f64 = 500.0;
-const BACKOFF_LAST_MS: f64 = 30_000.0;
 /// A connection that takes longer is given up, as a real client does.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// How often it is looked whether every connection of the old process has ended.
@@ -141,12 +139,10 @@ async fn come_back(
     Ok(signed_in)
 }
 
-/// Tries until it is in, with full jitter.
+/// Tries until it is in, as a real client does whose link broke.
 async fn resume(way: &Way, number: u64, token: &Token, attempts: &Cell<u64>) -> (Link, Token) {
-    let mut cap_ms = BACKOFF_FIRST_MS;
-    loop {
-        let delay_ms = rand::thread_rng().gen_range(0.0..cap_ms);
-        tokio::time::sleep(Duration::from_secs_f64(delay_ms / 1_000.0)).await;
+    for failures in 1.. {
+        tokio::time::sleep(backoff::delay(failures, rand::thread_rng().next_u64())).await;
         attempts.set(attempts.get() + 1);
         let attempt = async {
             let mut link = way.connect(number).await?;
@@ -157,8 +153,8 @@ async fn resume(way: &Way, number: u64, token: &Token, attempts: &Cell<u64>) -> 
         if let Ok(Ok(came)) = tokio::time::timeout(CONNECT_LIMIT, attempt).await {
             return came;
         }
-        cap_ms = (cap_ms * 1.5).min(BACKOFF_LAST_MS);
     }
+    unreachable!("it tries for ever")
 }
 
 async fn catch_up(setting: Setting) -> anyhow::Result<bool> {
