@@ -31,7 +31,7 @@ use crate::translate;
 
 /// Inputs and outcomes that are handled before what they lead to goes out: the more, the fewer writes; the fewer, the sooner.
 const TURN_MAX: usize = 128;
-/// How often it is looked whether most members of a channel have read what was said.
+/// How often it is looked at least whether most members of a channel have read what was said.
 const PACE_INTERVAL: Duration = Duration::from_millis(1);
 /// How long a relay that stops waits for what is not yet committed.
 const DRAIN_LIMIT: Duration = Duration::from_secs(3);
@@ -145,7 +145,7 @@ impl Driver {
                 Some(PageRead(ticket, answer)) = self.pages_read.recv() => {
                     self.feed(Input::Stored { ticket, answer });
                 }
-                () = tokio::time::sleep(PACE_INTERVAL), if !self.paced.is_empty() => self.let_go_on(),
+                () = tokio::time::sleep(PACE_INTERVAL), if !self.paced.is_empty() => {}
                 () = sleep_until(wake) => self.feed(Input::Tick),
                 () = stop.cancelled(), if stopping.is_none() => {
                     stopping = Some(Instant::now() + DRAIN_LIMIT);
@@ -160,6 +160,8 @@ impl Driver {
                 return Ok(());
             }
             self.fanout.publish_all();
+            // At each turn, not at the timer's: on a busy relay there is always a turn before it runs out.
+            self.let_go_on();
             // Lets the connections write before they are given more: who reads is never behind because others wrote first.
             tokio::task::yield_now().await;
         }
