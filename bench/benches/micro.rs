@@ -46,7 +46,7 @@ fn entry(seq: u64) -> Entry {
         at_ms: UnixMillis(1_700_000_000_000),
         sender: name(),
         nonce: Some(Nonce(Uuid::from_u128(u128::from(seq)))),
-        body: Body::Message { content: content(), in_reply_to: None },
+        body: Body::said(content(), None),
     }
 }
 

@@ -6,7 +6,7 @@
 
 use mechat_protocol::codec::{self, Incoming};
 use mechat_protocol::message::Sender;
-use mechat_protocol::{Body, ChannelId, Content, Entry, Message, RequestId, Seq};
+use mechat_protocol::{Body, ChannelId, Content, Entry, Message, Post, RequestId, Seq};
 
 /// Hexadecimal digits of a stamp, at a text's end.
 pub(crate) const STAMP_LEN: usize = 16;
@@ -40,7 +40,7 @@ impl Stamp {
     /// The stamp of an entry of a measurement.
     pub(crate) fn of(entry: &Entry) -> Option<Self> {
         match &entry.body {
-            Body::Message { content: Content::Text { text }, in_reply_to: None } => {
+            Body::Message(Post { content: Content::Text { text }, in_reply_to: None, .. }) => {
                 Self::at_end_of(text.as_str().as_bytes())
             }
             _ => None,
@@ -162,7 +162,7 @@ mod tests {
             at_ms: UnixMillis(1),
             sender: crate::people::account(1),
             nonce: Some(Nonce(uuid::Uuid::max())),
-            body: Body::Message { content, in_reply_to: None },
+            body: Body::said(content, None),
         })
     }
 

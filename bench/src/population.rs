@@ -172,7 +172,7 @@ impl Population {
             sender_name: people::account(0),
             nonce: Some(Nonce(Uuid::now_v7())),
             at: UnixMillis(BEGAN_MS),
-            body: Body::Message { content: content.clone(), in_reply_to: None },
+            body: Body::said(content.clone(), None),
         });
         commit_all(storage, said, |_| {}).await
     }

@@ -149,7 +149,7 @@ async fn say(send: Send, peer: &Arc<Peer>, session: &Session) -> anyhow::Result<
             at_ms,
             sender: account.clone(),
             nonce: Some(send.nonce),
-            body: Body::Message { content: send.content, in_reply_to: send.in_reply_to },
+            body: Body::said(send.content, send.in_reply_to),
         };
         let ack = Ack { id: send.id, position: entry.position(), at_ms };
         let frame = codec::encode(&entry.into())?;
@@ -258,6 +258,8 @@ fn info(room: &Room, name: ChannelName, state: &(Seq, Vec<Arc<Peer>>)) -> anyhow
         epoch: Epoch(1),
         head: state.0,
         joined: true,
+        topic: mechat_protocol::Topic::default(),
+        marks: None,
     })
 }
 

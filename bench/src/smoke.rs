@@ -148,7 +148,7 @@ mod cheat {
             at_ms: UnixMillis(0),
             sender: crate::people::account(0),
             nonce: Some(Nonce(uuid::Uuid::from_u128(u128::from(seq)))),
-            body: Body::Message { content: Content::text(text).expect("short"), in_reply_to: None },
+            body: Body::said(Content::text(text).expect("short"), None),
         };
         codec::encode(&entry.into()).expect("fits").to_vec()
     }

@@ -40,6 +40,8 @@ impl Channel {
             epoch: record.epoch,
             head: record.head,
             joined,
+            topic: mechat_protocol::Topic::default(),
+            marks: None,
         }
     }
 }

@@ -37,7 +37,7 @@ impl Hub {
         if send.in_reply_to > head || send.in_reply_to == Some(Seq::ZERO) {
             return Err(broken(ErrorCode::Malformed, "`in_reply_to` names an entry that does not exist"));
         }
-        let body = Body::Message { content: send.content, in_reply_to: send.in_reply_to };
+        let body = Body::said(send.content, send.in_reply_to);
         let draft = AppendDraft { nonce: Some(send.nonce), ..self.draft(now, account, send.channel, body)? };
         self.ask_storage(
             conn,

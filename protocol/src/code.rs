@@ -97,6 +97,10 @@ codes! {
         NameTooSimilar = "name_too_similar", Never;
         /// No such channel, as far as this account may know.
         NoSuchChannel = "no_such_channel", Never;
+        /// No such account.
+        NoSuchAccount = "no_such_account", Never;
+        /// No such message in the channel, or it was deleted.
+        NoSuchMessage = "no_such_message", Never;
         /// A channel of this name exists.
         ChannelExists = "channel_exists", Never;
         /// The account is not a member of the channel.

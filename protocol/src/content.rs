@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::amendment::{Amendment, Post};
 use crate::code::{ErrorCode, RuleBroken};
 use crate::id::{ChannelId, Epoch, Nonce, Position, Seq, UnixMillis};
 use crate::limits::{DATA_LEN_MAX, MEDIA_TYPE_LEN_MAX, TEXT_LEN_MAX};
@@ -159,13 +160,17 @@ impl Entry {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Body {
-    /// Somebody said something.
-    Message {
-        /// What.
-        content: Content,
-        /// The entry of the same channel that it answers.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        in_reply_to: Option<Seq>,
+    /// Somebody said something. A page of history shows it in its present state.
+    Message(Post),
+    /// A message stood here and was deleted.
+    Removed {
+        /// Who deleted it.
+        by: AccountName,
+    },
+    /// Something that was said before changed, or the channel did.
+    Amended {
+        /// What, and how.
+        amendment: Amendment,
     },
     /// The sender became a member.
     Joined,
@@ -174,6 +179,13 @@ pub enum Body {
     /// A kind of a later version.
     #[serde(other)]
     Unknown,
+}
+
+impl Body {
+    /// A message as it is said.
+    pub const fn said(content: Content, in_reply_to: Option<Seq>) -> Self {
+        Self::Message(Post::new(content, in_reply_to))
+    }
 }
 
 #[cfg(test)]
@@ -196,7 +208,7 @@ mod tests {
     #[test]
     fn a_later_kind_is_unknown_not_an_error() {
         let mut bytes = Vec::new();
-        let later = std::collections::BTreeMap::from([("kind", "reaction"), ("emoji", "👍")]);
+        let later = std::collections::BTreeMap::from([("kind", "poll"), ("emoji", "👍")]);
         serde::Serialize::serialize(&later, &mut rmp_serde::Serializer::new(&mut bytes)).expect("encodes");
         assert_eq!(rmp_serde::from_slice::<Body>(&bytes).expect("decodes"), Body::Unknown);
         assert_eq!(rmp_serde::from_slice::<Content>(&bytes).expect("decodes"), Content::Unknown);

@@ -4,13 +4,32 @@ use serde::{Deserialize, Serialize};
 
 use crate::code::{CloseCode, Retry};
 use crate::id::{ChannelId, Seq};
-use crate::reply::Participant;
+use crate::name::AccountName;
+use crate::reply::{Marks, Participant};
 
 /// People came or went. Only the latest state of each is told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PresenceChanged {
     /// At most `PRESENCE_CHANGES_MAX`.
     pub changes: Vec<Participant>,
+}
+
+/// The account's marks in a channel changed on another of its connections.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MarksChanged {
+    /// The channel.
+    pub channel: ChannelId,
+    /// As they are now.
+    pub marks: Marks,
+}
+
+/// Who is writing something in a channel. Replaces what was said before; holds for `TYPING_MS`. Not every change is told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Typing {
+    /// The channel.
+    pub channel: ChannelId,
+    /// Who, the latest first; at most `TYPISTS_MAX`.
+    pub accounts: Vec<AccountName>,
 }
 
 /// Entries of the channel were dropped from this connection's queue: read from the last one seen up to `head`.

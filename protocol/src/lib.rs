@@ -7,6 +7,7 @@
 //! direction before serde sees them; every name in a message is valid; every limit stands in [`limits`].
 
 pub mod address;
+pub mod amendment;
 pub mod code;
 pub mod codec;
 pub mod content;
@@ -24,6 +25,7 @@ pub mod scan;
 pub mod secret;
 
 pub use address::RelayAddress;
+pub use amendment::{Amendment, Emoji, Post, Reaction, Topic};
 pub use code::{CloseCode, ErrorCode, Retry, RuleBroken};
 pub use content::{Body, Content, Entry};
 pub use fingerprint::Fingerprint;

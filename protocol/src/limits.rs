@@ -29,6 +29,16 @@ pub const TEXT_LEN_MAX: usize = 16_384;
 pub const DATA_LEN_MAX: usize = 16_384;
 /// Bytes of a media type.
 pub const MEDIA_TYPE_LEN_MAX: usize = 127;
+/// Bytes of a channel's topic.
+pub const TOPIC_LEN_MAX: usize = 224;
+/// Bytes of a reaction's emoji.
+pub const EMOJI_LEN_MAX: usize = 64;
+/// Reactions to one message, of all people and emoji together.
+pub const REACTIONS_MAX: usize = 128;
+/// Pinned messages of one channel.
+pub const PINS_MAX: usize = 100;
+/// Bytes of what is searched for.
+pub const QUERY_LEN_MAX: usize = 256;
 /// Bytes of a relay's message of the day.
 pub const MOTD_LEN_MAX: usize = 1_024;
 /// Bytes of the software name in `hello` and `welcome`.
@@ -48,6 +58,8 @@ pub const PAGE_ENTRIES_MAX: usize = 100;
 pub const PAGE_LEN_MAX: usize = 49_152;
 /// Rows of one listing (channels, participants, connections).
 pub const LIST_ROWS_MAX: usize = 100;
+/// Names in one `typing` event.
+pub const TYPISTS_MAX: usize = 16;
 /// Presence changes in one event.
 pub const PRESENCE_CHANGES_MAX: usize = 200;
 
@@ -59,7 +71,7 @@ pub const CHANNELS_MAX: usize = 65_536;
 pub const MEMBERS_PER_CHANNEL_MAX: usize = 65_536;
 /// Requests of one connection that are not yet answered; more are refused with `busy`.
 pub const IN_FLIGHT_MAX: usize = 512;
-/// Of these, requests for a history page: each may be answered with `PAGE_LEN_MAX` bytes.
+/// Of these, requests for pages of entries: each may be answered with `PAGE_LEN_MAX` bytes.
 pub const HISTORIES_IN_FLIGHT_MAX: usize = 3;
 /// Failed sign-ins on one connection before it is closed.
 pub const SIGN_IN_ATTEMPTS_MAX: u32 = 5;
@@ -105,20 +117,28 @@ pub const IDLE_TIMEOUT_MS: u64 = 90_000;
 pub const PING_INTERVAL_MS: u64 = 20_000;
 /// Milliseconds without reading after which a peer with a full queue is closed.
 pub const STUCK_TIMEOUT_MS: u64 = 30_000;
+/// Milliseconds for which somebody counts as typing after they said so.
+pub const TYPING_MS: u64 = 8_000;
+/// Milliseconds after which a client says again that its user is typing.
+pub const TYPING_INTERVAL_MS: u64 = 5_000;
 /// Longest random delay, in milliseconds, that `go_away` asks for.
 pub const GO_AWAY_DELAY_MAX_MS: u64 = 2_000;
 /// Milliseconds a relay takes at most to drain and exit.
 pub const SHUTDOWN_TIMEOUT_MS: u64 = 5_000;
 
+/// Bytes of a channel's description in a listing.
+pub const CHANNEL_INFO_MAX: usize = 640;
 /// Bytes that an entry's keys, ids and times take at most besides its content and names.
 pub const ENTRY_OVERHEAD_MAX: usize = 512;
 
 const _: () = {
     let larger = if TEXT_LEN_MAX > DATA_LEN_MAX { TEXT_LEN_MAX } else { DATA_LEN_MAX };
-    let entry = larger + MEDIA_TYPE_LEN_MAX + 2 * NAME_LEN_MAX + ENTRY_OVERHEAD_MAX;
+    let reactions = REACTIONS_MAX * (NAME_LEN_MAX + EMOJI_LEN_MAX + 24);
+    let entry = larger + MEDIA_TYPE_LEN_MAX + 2 * NAME_LEN_MAX + reactions + ENTRY_OVERHEAD_MAX;
+    assert!(2 * NAME_LEN_MAX + TOPIC_LEN_MAX + 160 <= CHANNEL_INFO_MAX, "names, topic, keys and numbers");
     assert!(entry <= PAGE_LEN_MAX, "the largest entry fits in a page");
     assert!(PAGE_LEN_MAX + ENTRY_OVERHEAD_MAX <= FRAME_LEN_MAX, "the largest page fits in a frame");
-    assert!(LIST_ROWS_MAX * (2 * NAME_LEN_MAX + 256) <= FRAME_LEN_MAX, "the longest listing fits in a frame");
+    assert!(LIST_ROWS_MAX * CHANNEL_INFO_MAX <= FRAME_LEN_MAX, "the longest listing fits in a frame");
     assert!(
         PRESENCE_CHANGES_MAX * (NAME_LEN_MAX + 64) <= FRAME_LEN_MAX,
         "the longest presence event fits in a frame"
@@ -131,7 +151,7 @@ const _: () = {
         FRAME_LEN_MAX_PENDING < FRAME_LEN_MAX && FRAME_LEN_MAX < FRAME_SKIP_MAX,
         "limits grow with trust"
     );
-    let listing = LIST_ROWS_MAX * (2 * NAME_LEN_MAX + 256);
+    let listing = LIST_ROWS_MAX * CHANNEL_INFO_MAX;
     let pages = HISTORIES_IN_FLIGHT_MAX * (PAGE_LEN_MAX + ENTRY_OVERHEAD_MAX);
     assert!(
         OUTBOUND_LEN_MAX + listing + pages + DRAIN_LEN <= HELD_LEN_MAX,
@@ -149,5 +169,7 @@ const _: () = {
     assert!(2 * PING_INTERVAL_MS < IDLE_TIMEOUT_MS, "one lost ping does not end a session");
     assert!(PENDING_TIMEOUT_MS < SIGN_IN_TIMEOUT_MS, "silence is noticed first");
     assert!(PING_INTERVAL_MS < PENDING_TIMEOUT_MS, "a client that pings may take its time to sign in");
+    assert!(TYPING_INTERVAL_MS < TYPING_MS, "who goes on typing stays shown");
+    assert!(TYPISTS_MAX * (NAME_LEN_MAX + 8) <= FRAME_LEN_MAX, "the longest typing event fits in a frame");
     assert!(GO_AWAY_DELAY_MAX_MS < SHUTDOWN_TIMEOUT_MS, "clients are told to go before the relay is gone");
 };

@@ -9,15 +9,17 @@
 use serde::{Deserialize, Serialize};
 
 use crate::Entry;
-use crate::event::{Close, GoAway, Lagged, PresenceChanged};
+use crate::event::{Close, GoAway, Lagged, MarksChanged, PresenceChanged, Typing};
 use crate::id::RequestId;
 use crate::reply::{
-    Ack, ChannelPage, ConnectionPage, ErrorReply, HistoryPage, Joined, Left, LoggedOut, LoginChallenge,
-    ParticipantPage, Pong, RegisterChallenge, Registered, SignedIn, Welcome,
+    Ack, ChannelPage, ConnectionPage, Done, ErrorReply, Found, HistoryPage, Joined, Left, LoggedOut,
+    LoginChallenge, Marked, ParticipantPage, Pong, Posts, Profile, RegisterChallenge, Registered, SignedIn,
+    Welcome,
 };
 use crate::request::{
-    CreateChannel, Hello, Join, Leave, ListChannels, ListConnections, ListParticipants, LoginFinish,
-    LoginStart, Logout, Ping, ReadHistory, RegisterFinish, RegisterStart, Resume, Send,
+    Amend, CreateChannel, Hello, Join, Leave, ListChannels, ListConnections, ListParticipants, ListPosts,
+    LoginFinish, LoginStart, Logout, Mark, Ping, ReadHistory, ReadProfile, RegisterFinish, RegisterStart,
+    Resume, Search, Send, SetTyping,
 };
 
 /// The side that sends a message.
@@ -104,6 +106,18 @@ messages! {
     "list_connections" ListConnections(ListConnections) from Client, id own;
     /// Says something in a channel.
     "send" Send(Send) from Client, id own;
+    /// Changes something that was said, or the channel.
+    "amend" Amend(Amend) from Client, id own;
+    /// Says how far one has read, or of what one wants to be told.
+    "mark" Mark(Mark) from Client, id own;
+    /// Says that one is writing something.
+    "set_typing" SetTyping(SetTyping) from Client, id own;
+    /// Searches what was said.
+    "search" Search(Search) from Client, id own;
+    /// Lists some of a channel's messages.
+    "list_posts" ListPosts(ListPosts) from Client, id own;
+    /// Asks who somebody is.
+    "read_profile" ReadProfile(ReadProfile) from Client, id own;
     /// Reads a page of a channel's log.
     "read_history" ReadHistory(ReadHistory) from Client, id own;
 
@@ -131,8 +145,18 @@ messages! {
     "participants" Participants(ParticipantPage) from Relay, id own;
     /// Answers `list_connections`.
     "connections" Connections(ConnectionPage) from Relay, id own;
-    /// Answers `send`: the entry is as durable as `welcome` said, at this position.
+    /// Answers `send` and `amend`: the entry is as durable as `welcome` said, at this position.
     "ack" Ack(Ack) from Relay, id own;
+    /// Answers `mark`.
+    "marked" Marked(Marked) from Relay, id own;
+    /// Answers `set_typing`.
+    "done" Done(Done) from Relay, id own;
+    /// Answers `search`.
+    "found" Found(Found) from Relay, id own;
+    /// Answers `list_posts`.
+    "posts" Posts(Posts) from Relay, id own;
+    /// Answers `read_profile`.
+    "profile" Profile(Profile) from Relay, id own;
     /// Answers `read_history`.
     "history" History(HistoryPage) from Relay, id own;
     /// Answers any request that was refused.
@@ -142,6 +166,10 @@ messages! {
     "entry" Entry(Entry) from Relay, id none;
     /// People came or went.
     "presence" Presence(PresenceChanged) from Relay, id none;
+    /// The account's marks in a channel changed on another of its connections.
+    "marks" Marks(MarksChanged) from Relay, id none;
+    /// Who is writing something in a channel.
+    "typing" Typing(Typing) from Relay, id none;
     /// Entries of a channel were dropped from the queue: read them from the log.
     "lagged" Lagged(Lagged) from Relay, id none;
     /// The relay will stop: reconnect after the delay.

@@ -126,10 +126,10 @@ mod tests {
             at_ms: UnixMillis(1_767_225_600_000),
             sender: "ada".parse().expect("a name"),
             nonce: Some(Nonce(uuid::Uuid::from_u128(seq.into()))),
-            body: Body::Message {
-                content: Content::text("x".repeat(usize::try_from(seq).expect("small"))).expect("text"),
-                in_reply_to: None,
-            },
+            body: Body::said(
+                Content::text("x".repeat(usize::try_from(seq).expect("small"))).expect("text"),
+                None,
+            ),
         };
         (1..=count).map(entry).collect()
     }

@@ -2,11 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::amendment::Topic;
 use crate::code::{ErrorCode, Retry};
 use crate::content::Entry;
 use crate::id::{ChannelId, Epoch, Position, RequestId, Seq, SessionId, UnixMillis};
 use crate::name::{AccountName, ChannelName};
-use crate::request::ChannelKind;
+use crate::request::{ChannelKind, Level};
 use crate::secret::{OpaqueBytes, Token};
 
 /// What an acknowledgement promises.
@@ -146,6 +147,21 @@ pub struct ChannelInfo {
     pub head: Seq,
     /// Whether the asking account is a member.
     pub joined: bool,
+    /// What it is about; absent for nothing in particular.
+    #[serde(default, skip_serializing_if = "Topic::is_empty")]
+    pub topic: Topic,
+    /// The asking account's own marks; absent if it is no member.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub marks: Option<Marks>,
+}
+
+/// What an account's devices share about a channel.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Marks {
+    /// Read up to here; 0 for nothing.
+    pub read: Seq,
+    /// Of what it wants to be told.
+    pub level: Level,
 }
 
 /// Answers `join` and `create_channel`. The membership is durable.
@@ -281,6 +297,64 @@ pub struct HistoryPage {
     pub entries: Vec<Entry>,
     /// Whether the range goes on beyond this page.
     pub more: bool,
+}
+
+/// Answers `mark`, once it is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Marked {
+    /// The request.
+    pub id: RequestId,
+    /// The channel.
+    pub channel: ChannelId,
+    /// As they are now.
+    pub marks: Marks,
+}
+
+/// Answers what needs no more words.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Done {
+    /// The request.
+    pub id: RequestId,
+}
+
+/// Answers `search`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Found {
+    /// The request.
+    pub id: RequestId,
+    /// Newest first, in their present state.
+    pub entries: Vec<Entry>,
+    /// For `after` of the next page; absent if there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<u64>,
+}
+
+/// Answers `list_posts`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Posts {
+    /// The request.
+    pub id: RequestId,
+    /// The channel.
+    pub channel: ChannelId,
+    /// Ascending, in their present state.
+    pub entries: Vec<Entry>,
+    /// Whether there are more after the last.
+    pub more: bool,
+}
+
+/// Answers `read_profile`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Profile {
+    /// The request.
+    pub id: RequestId,
+    /// The name as registered.
+    pub account: AccountName,
+    /// When it was.
+    pub registered_ms: UnixMillis,
+    /// Whether it is an admin of the relay.
+    pub admin: bool,
+    /// Whether they are here.
+    pub presence: Presence,
 }
 
 /// Answers any request that was refused; nothing was changed.

@@ -2,10 +2,13 @@
 //!
 //! Every request has an `id` that its reply echoes. Names and contents are validated while they are decoded.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::amendment::Amendment;
+use crate::code::{ErrorCode, RuleBroken};
 use crate::content::Content;
 use crate::id::{ChannelId, Nonce, RequestId, Seq};
+use crate::limits::QUERY_LEN_MAX;
 use crate::name::{AccountName, ChannelName};
 use crate::secret::{OpaqueBytes, Token};
 
@@ -188,6 +191,142 @@ pub struct Send {
     /// The entry it answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub in_reply_to: Option<Seq>,
+}
+
+/// Changes something that was said, or the channel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Amend {
+    /// Echoed by `ack`.
+    pub id: RequestId,
+    /// Where.
+    pub channel: ChannelId,
+    /// The amendment's name for good, as of a message: resend with the same one until it is acknowledged.
+    pub nonce: Nonce,
+    /// What, and how.
+    pub amendment: Amendment,
+}
+
+/// Which news of a channel a person wants to be told of.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Level {
+    /// Every message.
+    #[default]
+    All,
+    /// Those that name them.
+    Mentions,
+    /// None: the channel is muted.
+    None,
+    /// A level of a later version.
+    #[serde(other)]
+    Unknown,
+}
+
+/// Says how far one has read, or of what one wants to be told. What is absent stays as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mark {
+    /// Echoed by `marked`.
+    pub id: RequestId,
+    /// The channel.
+    pub channel: ChannelId,
+    /// Read up to here. Less than what was said before changes nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read: Option<Seq>,
+    /// Of what one wants to be told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub level: Option<Level>,
+}
+
+/// Says that one is writing something; again after `TYPING_INTERVAL_MS` as long as one is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SetTyping {
+    /// Echoed by `done`.
+    pub id: RequestId,
+    /// Where.
+    pub channel: ChannelId,
+}
+
+/// Searches what was said, newest first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Search {
+    /// Echoed by `found`.
+    pub id: RequestId,
+    /// For what.
+    pub query: Query,
+    /// Where; absent for every channel of the account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel: Option<ChannelId>,
+    /// The `next` of the page before; absent for the first page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<u64>,
+    /// At most so many; the relay caps it at `PAGE_ENTRIES_MAX` and at `PAGE_LEN_MAX` bytes.
+    pub limit: u16,
+}
+
+/// What is searched for: 1 to `QUERY_LEN_MAX` bytes. Words, `"phrases"` and `from:NAME`, all of which must fit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Query(String);
+
+impl Query {
+    /// Checks the length.
+    pub fn new(text: String) -> Result<Self, RuleBroken> {
+        match text.trim().len() {
+            0 => Err(RuleBroken::new(ErrorCode::Malformed, "what is searched for is empty: give a word")),
+            _ if text.len() > QUERY_LEN_MAX => Err(RuleBroken::new(
+                ErrorCode::TooLarge,
+                format!("what is searched for has at most {QUERY_LEN_MAX} bytes; this has {}", text.len()),
+            )),
+            _ => Ok(Self(text)),
+        }
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for Query {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::new(String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+    }
+}
+
+/// Which messages of a channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Selection {
+    /// Those that are pinned.
+    Pinned,
+    /// Those that answer one entry.
+    Replies {
+        /// The entry.
+        seq: Seq,
+    },
+}
+
+/// Asks for a page of some of a channel's messages, always returned in ascending order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListPosts {
+    /// Echoed by `posts`.
+    pub id: RequestId,
+    /// The channel.
+    pub channel: ChannelId,
+    /// Which.
+    pub which: Selection,
+    /// The last seq of the page before; absent for the first page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Seq>,
+}
+
+/// Asks who somebody is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReadProfile {
+    /// Echoed by `profile`.
+    pub id: RequestId,
+    /// Who.
+    pub account: AccountName,
 }
 
 /// Asks for a page of a channel's log, always returned in ascending order.

@@ -45,7 +45,7 @@ fn append(sender: u64, nonce: Option<Nonce>, body: Body) -> Write {
 
 fn say(number: u64) -> Write {
     let content = Content::text("x".repeat(100)).expect("a text");
-    let body = Body::Message { content, in_reply_to: None };
+    let body = Body::said(content, None);
     append(number % SENDERS + 1, Some(Nonce(Uuid::now_v7())), body)
 }
 
@@ -86,11 +86,8 @@ fn bare(path: &Path, batch: usize) {
     let mut connection = rusqlite::Connection::open(path).expect("opens");
     connection.execute_batch("PRAGMA synchronous = FULL").expect("sets");
     let mut seq: i64 = connection.query_row("SELECT max(seq) FROM log", [], |row| row.get(0)).expect("reads");
-    let body = rmp_serde::to_vec_named(&Body::Message {
-        content: Content::text("x".repeat(100)).expect("a text"),
-        in_reply_to: None,
-    })
-    .expect("encodes");
+    let body = rmp_serde::to_vec_named(&Body::said(Content::text("x".repeat(100)).expect("a text"), None))
+        .expect("encodes");
     let (began, mut count, mut busy, mut times) = (Instant::now(), 0_u64, Duration::ZERO, Vec::new());
     while began.elapsed() < ROW {
         let start = Instant::now();

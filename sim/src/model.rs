@@ -113,7 +113,7 @@ impl Model {
         let Some(origin) = self.said.get(&nonce) else {
             return broken("nothing is in the log that nobody said", format!("{entry:?}"));
         };
-        let body = Body::Message { content: origin.said.content.clone(), in_reply_to: None };
+        let body = Body::said(origin.said.content.clone(), None);
         let same =
             origin.account == entry.sender && origin.said.channel == entry.channel && body == entry.body;
         ensure(same, "what is in the log is what was said", || format!("{entry:?} instead of {origin:?}"))?;

@@ -15,7 +15,7 @@ use mechat_protocol::limits::{ENTRY_OVERHEAD_MAX, PAGE_ENTRIES_MAX, PAGE_LEN_MAX
 use mechat_protocol::page::EncodedEntries;
 use mechat_protocol::request::{ChannelKind, HistoryRange};
 use mechat_protocol::{
-    AccountId, AccountName, Body, ChannelId, ChannelName, Content, Entry, Epoch, Nonce, Seq, UnixMillis,
+    AccountId, AccountName, Body, ChannelId, ChannelName, Content, Entry, Epoch, Nonce, Post, Seq, UnixMillis,
 };
 
 use crate::credentials::Tokens;
@@ -281,7 +281,7 @@ fn fitting<'a>(entries: impl Iterator<Item = &'a Entry>, limit: usize) -> usize 
 /// Bytes that an entry takes in a page at most; here it says only text.
 fn entry_len_max(entry: &Entry) -> usize {
     let said = match &entry.body {
-        Body::Message { content: Content::Text { text }, .. } => text.as_str().len(),
+        Body::Message(Post { content: Content::Text { text }, .. }) => text.as_str().len(),
         _ => 0,
     };
     ENTRY_OVERHEAD_MAX + said

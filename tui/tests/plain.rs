@@ -345,8 +345,7 @@ fn data_is_named_not_written() {
         media_type: mechat_protocol::content::MediaType::new("image/png".into()).expect("a type"),
         bytes: mechat_protocol::content::Data::new(vec![0, 255]).expect("short"),
     };
-    let line =
-        format::entry(&entry(1, 1, "vera", Body::Message { content, in_reply_to: None }), &TimeZone::UTC);
+    let line = format::entry(&entry(1, 1, "vera", Body::said(content, None)), &TimeZone::UTC);
     assert_eq!(line, ["[11:04:01] @vera: ‹image/png, 2 bytes›"]);
 }
 

@@ -149,6 +149,8 @@ fn den(head: u64) -> ChannelInfo {
         epoch: Epoch(1),
         head: Seq(head),
         joined: true,
+        topic: mechat_protocol::Topic::default(),
+        marks: None,
     }
 }
 

@@ -8,7 +8,7 @@ use mechat_protocol::limits::FRAME_PREFIX_LEN;
 use mechat_protocol::message::Sender;
 use mechat_protocol::page::EncodedPage;
 use mechat_protocol::reply::{ConnectionRow, ErrorReply, Participant, Presence};
-use mechat_protocol::{Body, Content, Entry, Message};
+use mechat_protocol::{Body, Content, Entry, Message, Post};
 
 /// One effect as a line.
 pub(crate) fn effect(effect: &Effect) -> String {
@@ -70,13 +70,15 @@ pub(crate) fn entry(entry: &Entry) -> String {
 
 fn body(body: &Body) -> String {
     match body {
-        Body::Message { content: Content::Text { text }, in_reply_to: None } => {
+        Body::Message(Post { content: Content::Text { text }, in_reply_to: None, .. }) => {
             format!("{:?}", text.as_str())
         }
-        Body::Message { content: Content::Text { text }, in_reply_to: Some(seq) } => {
+        Body::Message(Post { content: Content::Text { text }, in_reply_to: Some(seq), .. }) => {
             format!("{:?} to {seq}", text.as_str())
         }
-        Body::Message { content, .. } => format!("{content:?}"),
+        Body::Message(Post { content, .. }) => format!("{content:?}"),
+        Body::Removed { by } => format!("removed by {by}"),
+        Body::Amended { amendment } => format!("{amendment:?}"),
         Body::Joined => "joined".into(),
         Body::Left => "left".into(),
         Body::Unknown => "unknown".into(),

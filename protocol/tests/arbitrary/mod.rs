@@ -4,22 +4,23 @@
 //! valid ones by the tests.
 
 use mechat_protocol::content::{Data, MediaType};
-use mechat_protocol::event::{Close, GoAway, Lagged, PresenceChanged};
+use mechat_protocol::event::{Close, GoAway, Lagged, MarksChanged, PresenceChanged, Typing};
 use mechat_protocol::limits::{DATA_LEN_MAX, OPAQUE_LEN_MAX, TEXT_LEN_MAX, TOKEN_LEN_MAX};
 use mechat_protocol::reply::{
-    Ack, ChannelInfo, ChannelPage, ConnectionPage, ConnectionRow, ConnectionState, Durability, ErrorReply,
-    HistoryPage, Joined, Left, Limits, LoggedOut, LoginChallenge, Participant, ParticipantPage, Pong,
-    Presence, RegisterChallenge, Registered, SignedIn, Welcome,
+    Ack, ChannelInfo, ChannelPage, ConnectionPage, ConnectionRow, ConnectionState, Done, Durability,
+    ErrorReply, Found, HistoryPage, Joined, Left, Limits, LoggedOut, LoginChallenge, Marked, Marks,
+    Participant, ParticipantPage, Pong, Posts, Presence, Profile, RegisterChallenge, Registered, SignedIn,
+    Welcome,
 };
 use mechat_protocol::request::{
-    Binding, ChannelKind, CreateChannel, Hello, HistoryRange, Join, Leave, ListChannels, ListConnections,
-    ListParticipants, LoginFinish, LoginStart, Logout, Ping, ReadHistory, RegisterFinish, RegisterStart,
-    Resume, Send,
+    Amend, Binding, ChannelKind, CreateChannel, Hello, HistoryRange, Join, Leave, Level, ListChannels,
+    ListConnections, ListParticipants, ListPosts, LoginFinish, LoginStart, Logout, Mark, Ping, Query,
+    ReadHistory, ReadProfile, RegisterFinish, RegisterStart, Resume, Search, Selection, Send, SetTyping,
 };
 use mechat_protocol::secret::{OpaqueBytes, Token};
 use mechat_protocol::{
-    AccountName, Body, ChannelId, ChannelName, CloseCode, Content, Entry, Epoch, ErrorCode, Message, Nonce,
-    Position, RequestId, Retry, Seq, SessionId, UnixMillis,
+    AccountName, Amendment, Body, ChannelId, ChannelName, CloseCode, Content, Emoji, Entry, Epoch, ErrorCode,
+    Message, Nonce, Position, Post, Reaction, RequestId, Retry, Seq, SessionId, Topic, UnixMillis,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -27,18 +28,18 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 /// What the relay or a client may say.
-pub(crate) fn message() -> impl Strategy<Value = Message> {
-    prop_oneof![request(), reply(), event()]
+pub(crate) fn message() -> BoxedStrategy<Message> {
+    prop_oneof![request(), reply(), event()].boxed()
 }
 
 /// What a client may say.
-pub(crate) fn request() -> impl Strategy<Value = Message> {
-    prop_oneof![sign_in_request(), channel_request(), list_request()]
+pub(crate) fn request() -> BoxedStrategy<Message> {
+    prop_oneof![sign_in_request(), channel_request(), aside_request(), list_request()].boxed()
 }
 
 /// What a relay may say.
-pub(crate) fn answer() -> impl Strategy<Value = Message> {
-    prop_oneof![reply(), event()]
+pub(crate) fn answer() -> BoxedStrategy<Message> {
+    prop_oneof![reply(), event()].boxed()
 }
 
 fn sign_in_request() -> impl Strategy<Value = Message> {
@@ -75,6 +76,24 @@ fn channel_request() -> impl Strategy<Value = Message> {
     ]
 }
 
+fn aside_request() -> impl Strategy<Value = Message> {
+    let which = prop_oneof![Just(Selection::Pinned), seq().prop_map(|seq| Selection::Replies { seq })];
+    let query = "[a-zа-я\"]{1,40}".prop_map(|text: String| Query::new(text).expect("a query"));
+    prop_oneof![
+        (id(), channel(), nonce(), amendment())
+            .prop_map(|(id, channel, nonce, amendment)| Amend { id, channel, nonce, amendment }.into()),
+        (id(), channel(), option::of(seq()), option::of(level()))
+            .prop_map(|(id, channel, read, level)| Mark { id, channel, read, level }.into()),
+        (id(), channel()).prop_map(|(id, channel)| SetTyping { id, channel }.into()),
+        (id(), query, option::of(channel()), option::of(any::<u64>()), any::<u16>()).prop_map(
+            |(id, query, channel, after, limit)| Search { id, query, channel, after, limit }.into()
+        ),
+        (id(), channel(), which, option::of(seq()))
+            .prop_map(|(id, channel, which, after)| ListPosts { id, channel, which, after }.into()),
+        (id(), account()).prop_map(|(id, account)| ReadProfile { id, account }.into()),
+    ]
+}
+
 fn list_request() -> impl Strategy<Value = Message> {
     prop_oneof![
         (id(), option::of(channel_name())).prop_map(|(id, after)| ListChannels { id, after }.into()),
@@ -84,8 +103,8 @@ fn list_request() -> impl Strategy<Value = Message> {
     ]
 }
 
-fn reply() -> impl Strategy<Value = Message> {
-    prop_oneof![sign_in_reply(), page(), channel_reply(), error()]
+fn reply() -> BoxedStrategy<Message> {
+    prop_oneof![sign_in_reply(), page(), channel_reply(), aside_reply(), error()].boxed()
 }
 
 fn sign_in_reply() -> impl Strategy<Value = Message> {
@@ -111,6 +130,32 @@ fn channel_reply() -> impl Strategy<Value = Message> {
         (id(), channel(), epoch(), seq(), time()).prop_map(|(id, channel, epoch, seq, at_ms)| {
             Ack { id, position: Position { channel, epoch, seq }, at_ms }.into()
         }),
+    ]
+}
+
+fn aside_reply() -> impl Strategy<Value = Message> {
+    let presence = select(vec![Presence::Connected, Presence::Disconnected, Presence::Unknown]);
+    prop_oneof![
+        (id(), channel(), marks()).prop_map(|(id, channel, marks)| Marked { id, channel, marks }.into()),
+        id().prop_map(|id| Done { id }.into()),
+        (id(), vec(entry(), 0..3), option::of(any::<u64>())).prop_map(|(id, entries, next)| Found {
+            id,
+            entries,
+            next
+        }
+        .into()),
+        (id(), channel(), vec(entry(), 0..3), any::<bool>()).prop_map(|(id, channel, entries, more)| Posts {
+            id,
+            channel,
+            entries,
+            more
+        }
+        .into()),
+        (id(), account(), time(), any::<bool>(), presence).prop_map(
+            |(id, account, registered_ms, admin, presence)| {
+                Profile { id, account, registered_ms, admin, presence }.into()
+            }
+        ),
     ]
 }
 
@@ -153,6 +198,9 @@ fn event() -> impl Strategy<Value = Message> {
         4 => entry().prop_map(Message::from),
         1 => vec(participant(), 0..4).prop_map(|changes| PresenceChanged { changes }.into()),
         1 => (channel(), seq()).prop_map(|(channel, head)| Lagged { channel, head }.into()),
+        1 => (channel(), marks()).prop_map(|(channel, marks)| MarksChanged { channel, marks }.into()),
+        1 => (channel(), vec(account(), 0..4))
+            .prop_map(|(channel, accounts)| Typing { channel, accounts }.into()),
         1 => any::<u64>().prop_map(|delay_ms| GoAway { delay_ms }.into()),
         1 => (select(codes), line(), retry())
             .prop_map(|(code, reason, retry)| Close { code, reason, retry }.into()),
@@ -191,8 +239,9 @@ fn welcome() -> impl Strategy<Value = Message> {
 }
 
 fn info() -> impl Strategy<Value = ChannelInfo> {
-    (channel(), channel_name(), kind(), account(), time(), any::<u32>(), epoch(), seq(), any::<bool>())
-        .prop_map(|(channel, name, kind, host, created_ms, members, epoch, head, joined)| ChannelInfo {
+    let counts = (any::<u32>(), epoch(), seq(), any::<bool>());
+    (channel(), channel_name(), kind(), account(), time(), counts, topic(), option::of(marks())).prop_map(
+        |(channel, name, kind, host, created_ms, (members, epoch, head, joined), topic, marks)| ChannelInfo {
             channel,
             name,
             kind,
@@ -202,7 +251,10 @@ fn info() -> impl Strategy<Value = ChannelInfo> {
             epoch,
             head,
             joined,
-        })
+            topic,
+            marks,
+        },
+    )
 }
 
 fn participant() -> impl Strategy<Value = Participant> {
@@ -243,12 +295,56 @@ fn entry() -> impl Strategy<Value = Entry> {
     )
 }
 
-fn body() -> impl Strategy<Value = Body> {
+/// Boxed, as the unions above are: a strategy lies on the stack with all of its parts.
+fn body() -> BoxedStrategy<Body> {
     prop_oneof![
-        4 => (content(), option::of(seq()))
-            .prop_map(|(content, in_reply_to)| Body::Message { content, in_reply_to }),
+        4 => post().prop_map(Body::Message),
+        2 => amendment().prop_map(|amendment| Body::Amended { amendment }),
+        1 => account().prop_map(|by| Body::Removed { by }),
         1 => select(vec![Body::Joined, Body::Left, Body::Unknown]),
     ]
+    .boxed()
+}
+
+fn post() -> impl Strategy<Value = Post> {
+    let reaction = (emoji(), vec(account(), 1..3)).prop_map(|(emoji, by)| Reaction { emoji, by });
+    let later = (option::of(time()), vec(reaction, 0..3), any::<bool>());
+    (content(), option::of(seq()), later).prop_map(
+        |(content, in_reply_to, (edited_ms, reactions, pinned))| Post {
+            content,
+            in_reply_to,
+            edited_ms,
+            reactions,
+            pinned,
+        },
+    )
+}
+
+fn amendment() -> impl Strategy<Value = Amendment> {
+    prop_oneof![
+        (seq(), content()).prop_map(|(seq, content)| Amendment::Edit { seq, content }),
+        seq().prop_map(|seq| Amendment::Delete { seq }),
+        (seq(), emoji(), any::<bool>()).prop_map(|(seq, emoji, on)| Amendment::React { seq, emoji, on }),
+        (seq(), any::<bool>()).prop_map(|(seq, on)| Amendment::Pin { seq, on }),
+        topic().prop_map(|topic| Amendment::SetTopic { topic }),
+        Just(Amendment::Unknown),
+    ]
+}
+
+fn emoji() -> impl Strategy<Value = Emoji> {
+    select(vec!["👍", "👩‍👩‍👧", "+1", "\u{202e}x"]).prop_map(|text| Emoji::new(text).expect("an emoji"))
+}
+
+fn topic() -> impl Strategy<Value = Topic> {
+    "(?s).{0,20}".prop_map(|text: String| Topic::new(text).expect("short"))
+}
+
+fn level() -> impl Strategy<Value = Level> {
+    select(vec![Level::All, Level::Mentions, Level::None, Level::Unknown])
+}
+
+fn marks() -> impl Strategy<Value = Marks> {
+    (seq(), level()).prop_map(|(read, level)| Marks { read, level })
 }
 
 fn content() -> impl Strategy<Value = Content> {

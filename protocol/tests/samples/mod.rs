@@ -2,26 +2,38 @@
 //!
 //! Owns what the golden vectors freeze. A name is the tag, with a dash and the form where there are several.
 
-use mechat_protocol::event::{Close, GoAway, Lagged, PresenceChanged};
+use mechat_protocol::event::{Close, GoAway, Lagged, MarksChanged, PresenceChanged, Typing};
 use mechat_protocol::reply::{
-    Ack, ChannelInfo, ChannelPage, ConnectionPage, ConnectionRow, ConnectionState, Durability, ErrorReply,
-    HistoryPage, Joined, Left, Limits, LoggedOut, LoginChallenge, Participant, ParticipantPage, Pong,
-    Presence, RegisterChallenge, Registered, SignedIn, Welcome,
+    Ack, ChannelInfo, ChannelPage, ConnectionPage, ConnectionRow, ConnectionState, Done, Durability,
+    ErrorReply, Found, HistoryPage, Joined, Left, Limits, LoggedOut, LoginChallenge, Marked, Marks,
+    Participant, ParticipantPage, Pong, Posts, Presence, Profile, RegisterChallenge, Registered, SignedIn,
+    Welcome,
 };
 use mechat_protocol::request::{
-    Binding, ChannelKind, CreateChannel, Hello, HistoryRange, Join, Leave, ListChannels, ListConnections,
-    ListParticipants, LoginFinish, LoginStart, Logout, Ping, ReadHistory, RegisterFinish, RegisterStart,
-    Resume, Send,
+    Amend, Binding, ChannelKind, CreateChannel, Hello, HistoryRange, Join, Leave, Level, ListChannels,
+    ListConnections, ListParticipants, ListPosts, LoginFinish, LoginStart, Logout, Mark, Ping, Query,
+    ReadHistory, ReadProfile, RegisterFinish, RegisterStart, Resume, Search, Selection, Send, SetTyping,
 };
 use mechat_protocol::secret::{OpaqueBytes, Token};
 use mechat_protocol::{
-    AccountName, Body, ChannelId, ChannelName, CloseCode, Content, Entry, Epoch, ErrorCode, Message, Nonce,
-    Position, RequestId, Seq, SessionId, UnixMillis, limits,
+    AccountName, Amendment, Body, ChannelId, ChannelName, CloseCode, Content, Emoji, Entry, Epoch, ErrorCode,
+    Message, Nonce, Position, Post, Reaction, RequestId, Seq, SessionId, Topic, UnixMillis, limits,
 };
 
 /// Every sample and its name.
 pub(crate) fn samples() -> Vec<(&'static str, Message)> {
-    [sign_in_requests(), requests(), sign_in_replies(), replies(), events()].concat()
+    [
+        sign_in_requests(),
+        requests(),
+        amendments(),
+        asides(),
+        sign_in_replies(),
+        replies(),
+        aside_replies(),
+        events(),
+        amended_entries(),
+    ]
+    .concat()
 }
 
 /// 2026-01-01T00:00:00Z.
@@ -70,6 +82,43 @@ fn requests() -> Vec<(&'static str, Message)> {
     ]
 }
 
+fn amendments() -> Vec<(&'static str, Message)> {
+    let amend = |id, amendment| {
+        Message::from(Amend { id: RequestId(id), channel: CHANNEL, nonce: nonce(46), amendment })
+    };
+    vec![
+        ("amend", amend(22, edit())),
+        ("amend-delete", amend(23, Amendment::Delete { seq: Seq(41) })),
+        ("amend-react", amend(24, react())),
+        ("amend-pin", amend(25, Amendment::Pin { seq: Seq(41), on: true })),
+        ("amend-topic", amend(26, Amendment::SetTopic { topic: topic() })),
+    ]
+}
+
+/// What concerns a channel and leaves no entry in it.
+fn asides() -> Vec<(&'static str, Message)> {
+    let id = RequestId;
+    let list =
+        |id, which, after| Message::from(ListPosts { id: RequestId(id), channel: CHANNEL, which, after });
+    let search = |id, channel, after| {
+        let query = Query::new("from:ada \"all green\" deplo".into()).expect("a query");
+        Message::from(Search { id: RequestId(id), query, channel, after, limit: 50 })
+    };
+    vec![
+        ("mark", Mark { id: id(27), channel: CHANNEL, read: Some(Seq(42)), level: None }.into()),
+        (
+            "mark-level",
+            Mark { id: id(28), channel: CHANNEL, read: None, level: Some(Level::Mentions) }.into(),
+        ),
+        ("set_typing", SetTyping { id: id(29), channel: CHANNEL }.into()),
+        ("search", search(30, None, None)),
+        ("search-next", search(31, Some(CHANNEL), Some(4_711))),
+        ("list_posts", list(32, Selection::Pinned, None)),
+        ("list_posts-replies", list(33, Selection::Replies { seq: Seq(41) }, Some(Seq(42)))),
+        ("read_profile", ReadProfile { id: id(34), account: ada() }.into()),
+    ]
+}
+
 fn sign_in_replies() -> Vec<(&'static str, Message)> {
     let id = RequestId;
     vec![
@@ -105,6 +154,14 @@ fn replies() -> Vec<(&'static str, Message)> {
     };
     vec![
         ("joined", Joined { id: id(10), channel: info(true) }.into()),
+        (
+            "joined-now",
+            Joined {
+                id: id(10),
+                channel: ChannelInfo { topic: topic(), marks: Some(marks()), ..info(true) },
+            }
+            .into(),
+        ),
         ("left", Left { id: id(11), channel: CHANNEL }.into()),
         ("channels", ChannelPage { id: id(12), channels: vec![info(false)], more: false }.into()),
         ("participants", ParticipantPage { id: id(14), participants: people(), more: true }.into()),
@@ -119,6 +176,66 @@ fn replies() -> Vec<(&'static str, Message)> {
         ("error-later", busy.into()),
         ("error-unread", ErrorReply::new(None, ErrorCode::Malformed, "the value is cut short").into()),
     ]
+}
+
+fn aside_replies() -> Vec<(&'static str, Message)> {
+    let id = RequestId;
+    let entries = vec![entry(41, Some(nonce(41)), Body::Message(amended_post()))];
+    let profile =
+        Profile { id: id(34), account: ada(), registered_ms: AT, admin: true, presence: Presence::Connected };
+    vec![
+        ("marked", Marked { id: id(27), channel: CHANNEL, marks: marks() }.into()),
+        ("done", Done { id: id(29) }.into()),
+        ("found", Found { id: id(30), entries: entries.clone(), next: Some(4_711) }.into()),
+        ("found-last", Found { id: id(31), entries: Vec::new(), next: None }.into()),
+        ("posts", Posts { id: id(32), channel: CHANNEL, entries, more: false }.into()),
+        ("profile", profile.into()),
+    ]
+}
+
+fn amended_entries() -> Vec<(&'static str, Message)> {
+    let amended = |amendment| entry(46, Some(nonce(46)), Body::Amended { amendment }).into();
+    vec![
+        ("entry-now", entry(41, Some(nonce(41)), Body::Message(amended_post())).into()),
+        ("entry-removed", entry(41, Some(nonce(41)), Body::Removed { by: ada() }).into()),
+        ("entry-edit", amended(edit())),
+        ("entry-delete", amended(Amendment::Delete { seq: Seq(41) })),
+        ("entry-react", amended(react())),
+        ("entry-pin", amended(Amendment::Pin { seq: Seq(41), on: false })),
+        ("entry-topic", amended(Amendment::SetTopic { topic: topic() })),
+        ("marks", MarksChanged { channel: CHANNEL, marks: marks() }.into()),
+        ("typing", Typing { channel: CHANNEL, accounts: vec![ada()] }.into()),
+    ]
+}
+
+fn edit() -> Amendment {
+    Amendment::Edit { seq: Seq(41), content: text("anybody here?") }
+}
+
+fn react() -> Amendment {
+    Amendment::React { seq: Seq(41), emoji: thumb(), on: true }
+}
+
+fn thumb() -> Emoji {
+    Emoji::new("👍").expect("an emoji")
+}
+
+fn topic() -> Topic {
+    Topic::new("the next release".into()).expect("a topic")
+}
+
+fn marks() -> Marks {
+    Marks { read: Seq(42), level: Level::Mentions }
+}
+
+/// As it is after an edit, a reaction and a pin.
+fn amended_post() -> Post {
+    Post {
+        edited_ms: Some(UnixMillis(AT.0 + 60_000)),
+        reactions: vec![Reaction { emoji: thumb(), by: vec![ada()] }],
+        pinned: true,
+        ..Post::new(text("anybody here?"), None)
+    }
 }
 
 fn events() -> Vec<(&'static str, Message)> {
@@ -181,6 +298,8 @@ fn info(joined: bool) -> ChannelInfo {
         epoch: EPOCH,
         head: Seq(42),
         joined,
+        topic: Topic::default(),
+        marks: None,
     }
 }
 
@@ -213,7 +332,7 @@ fn rows() -> Vec<ConnectionRow> {
 }
 
 fn said(seq: u64, content: Content, in_reply_to: Option<Seq>) -> Entry {
-    entry(seq, Some(nonce(seq)), Body::Message { content, in_reply_to })
+    entry(seq, Some(nonce(seq)), Body::said(content, in_reply_to))
 }
 
 fn entry(seq: u64, nonce: Option<Nonce>, body: Body) -> Entry {

@@ -68,7 +68,7 @@ fn entry(channel: u64, seq: u64, len: usize) -> Entry {
         at_ms: UnixMillis(0),
         sender: "ann".parse().expect("name"),
         nonce: None,
-        body: Body::Message { content: Content::text("x".repeat(len)).expect("text"), in_reply_to: None },
+        body: Body::said(Content::text("x".repeat(len)).expect("text"), None),
     }
 }
 

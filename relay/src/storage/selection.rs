@@ -5,12 +5,15 @@
 use std::path::PathBuf;
 
 use mechat_protocol::limits::PAGE_LEN_MAX;
-use mechat_protocol::{Body, Content, Entry};
+use mechat_protocol::{Amendment, Body, Content, Entry, Post, Reaction};
 
 use super::LogPart;
 
 /// Bytes that an entry's keys, numbers and times take in a page at most; a test holds it to the encoding.
-const ENTRY_FRAME_LEN: usize = 192;
+const ENTRY_FRAME_LEN: usize = 256;
+/// The same of a reaction, and of a name in it.
+const REACTION_FRAME_LEN: usize = 16;
+const NAME_HEAD_LEN: usize = 2;
 
 /// The first entries of an ascending sequence that fit in a page.
 pub(crate) fn oldest(entries: impl Iterator<Item = Entry>, limit: usize) -> LogPart {
@@ -43,12 +46,28 @@ fn encoded_len_max(entry: &Entry) -> usize {
     ENTRY_FRAME_LEN
         + entry.sender.as_str().len()
         + match &entry.body {
-            Body::Message { content: Content::Text { text }, .. } => text.as_str().len(),
-            Body::Message { content: Content::Data { media_type, bytes }, .. } => {
-                media_type.as_str().len() + bytes.as_bytes().len()
+            Body::Message(Post { content, reactions, .. }) => {
+                content_len_max(content) + reactions.iter().map(reaction_len_max).sum::<usize>()
             }
-            _ => 0,
+            Body::Amended { amendment: Amendment::Edit { content, .. } } => content_len_max(content),
+            Body::Amended { amendment: Amendment::SetTopic { topic } } => topic.as_str().len(),
+            Body::Amended { amendment: Amendment::React { emoji, .. } } => emoji.as_str().len(),
+            Body::Removed { by } => by.as_str().len(),
+            Body::Amended { .. } | Body::Joined | Body::Left | Body::Unknown => 0,
         }
+}
+
+fn content_len_max(content: &Content) -> usize {
+    match content {
+        Content::Text { text } => text.as_str().len(),
+        Content::Data { media_type, bytes } => media_type.as_str().len() + bytes.as_bytes().len(),
+        Content::Unknown => 0,
+    }
+}
+
+fn reaction_len_max(reaction: &Reaction) -> usize {
+    let names: usize = reaction.by.iter().map(|name| NAME_HEAD_LEN + name.as_str().len()).sum();
+    REACTION_FRAME_LEN + reaction.emoji.as_str().len() + names
 }
 
 /// Which storage to open.
@@ -98,7 +117,7 @@ mod tests {
                 at_ms: UnixMillis(i64::MIN),
                 sender: "ж".repeat(32).parse().expect("a name"),
                 nonce: Some(Nonce(uuid::Uuid::max())),
-                body: Body::Message { content, in_reply_to: Some(Seq(u64::MAX)) },
+                body: Body::said(content, Some(Seq(u64::MAX))),
             };
             let encoded = rmp_serde::to_vec_named(&entry).expect("encodes").len();
             let reckoned = encoded_len_max(&entry);

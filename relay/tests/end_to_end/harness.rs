@@ -177,7 +177,9 @@ impl Person {
 /// The text of a message, if it is one.
 pub(crate) fn text_of(entry: &Entry) -> Option<&str> {
     match &entry.body {
-        mechat_protocol::Body::Message { content: Content::Text { text }, .. } => Some(text.as_str()),
+        mechat_protocol::Body::Message(mechat_protocol::Post { content: Content::Text { text }, .. }) => {
+            Some(text.as_str())
+        }
         _ => None,
     }
 }

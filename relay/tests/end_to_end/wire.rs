@@ -188,7 +188,7 @@ async fn bytes_survive_and_oversize_is_refused_while_the_session_lives() {
         mechat_client::Event::Appended { entries, .. } => entries.into_iter().next().map(|entry| entry.body),
         _ => None,
     });
-    assert_eq!(heard.await, mechat_protocol::Body::Message { content, in_reply_to: None });
+    assert_eq!(heard.await, mechat_protocol::Body::said(content, None));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -248,5 +248,5 @@ fn append(channel: ChannelId, who: u64, nonce: Option<Nonce>, body: Body) -> Wri
 }
 
 fn text(text: &str) -> Body {
-    Body::Message { content: Content::text(text).expect("a text"), in_reply_to: None }
+    Body::said(Content::text(text).expect("a text"), None)
 }

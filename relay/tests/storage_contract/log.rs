@@ -200,8 +200,8 @@ pub(crate) async fn entries_are_read_as_they_were_written(storage: &dyn Storage)
     let bytes = Data::new((0..=255).collect()).expect("data");
     let bodies = [
         text("\u{0}\u{1b}[2J \u{202e}世界\r\n"),
-        Body::Message { content: Content::Data { media_type, bytes }, in_reply_to: Some(Seq(1)) },
-        Body::Message { content: Content::text("yes").expect("a text"), in_reply_to: Some(Seq(2)) },
+        Body::said(Content::Data { media_type, bytes }, Some(Seq(1))),
+        Body::said(Content::text("yes").expect("a text"), Some(Seq(2))),
     ];
     let mut batch = vec![join(lobby, &polina)];
     batch.extend((1..).zip(bodies).map(|(nonce, body)| append(lobby, &polina, Some(nonce), body)));

@@ -119,7 +119,7 @@ impl Run<'_> {
         let written = agreed!(self, |storage| storage.commit(batch.clone()).await.expect("storage works"));
         for written in written {
             match written {
-                Written::New(entry) if matches!(entry.body, Body::Message { .. }) => self.said += 1,
+                Written::New(entry) if matches!(entry.body, Body::Message(_)) => self.said += 1,
                 Written::NotAMember => self.refused += 1,
                 _ => {}
             }

@@ -126,7 +126,7 @@ pub(crate) fn nonce(number: u128) -> Nonce {
 }
 
 pub(crate) fn text(text: &str) -> Body {
-    Body::Message { content: Content::text(text).expect("a text"), in_reply_to: None }
+    Body::said(Content::text(text).expect("a text"), None)
 }
 
 pub(crate) fn join(channel: ChannelId, who: &Person) -> Write {

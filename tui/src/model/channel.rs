@@ -212,12 +212,12 @@ impl Channel {
         match entry.body {
             Body::Joined => drop(members.insert(entry.sender.clone())),
             Body::Left => drop(members.remove(&entry.sender)),
-            Body::Message { .. } | Body::Unknown => {}
+            Body::Message(_) | Body::Removed { .. } | Body::Amended { .. } | Body::Unknown => {}
         }
     }
 }
 
 /// Whether an entry is something that one would want to read.
 pub fn is_news(entry: &Entry, me: Option<&AccountName>) -> bool {
-    matches!(entry.body, Body::Message { .. } | Body::Unknown) && Some(&entry.sender) != me
+    matches!(entry.body, Body::Message(_) | Body::Unknown) && Some(&entry.sender) != me
 }

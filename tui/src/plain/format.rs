@@ -5,7 +5,7 @@
 
 use jiff::tz::TimeZone;
 use mechat_protocol::reply::{ChannelInfo, ConnectionRow, Participant, Presence};
-use mechat_protocol::{Body, Entry};
+use mechat_protocol::{Body, Entry, Post};
 
 use crate::text;
 use crate::timefmt;
@@ -48,7 +48,9 @@ pub fn entry(entry: &Entry, zone: &TimeZone) -> Vec<String> {
         Body::Joined => vec![format!("{head} Joined")],
         Body::Left => vec![format!("{head} Left")],
         Body::Unknown => vec![format!("{head} did something that this version cannot show")],
-        Body::Message { content, .. } => {
+        Body::Removed { .. } => vec![format!("{head} said something that was deleted")],
+        Body::Amended { .. } => vec![format!("{head} changed something that was said")],
+        Body::Message(Post { content, .. }) => {
             let words = timeline::words(content);
             let mut lines = text::lines(&words).into_iter();
             let first = lines.next().unwrap_or_default();

@@ -559,7 +559,7 @@ impl Session {
         }
         for entry in entries.iter().filter(|entry| entry.seq > channel.written) {
             let told = match entry.body {
-                Body::Message { .. } => true,
+                Body::Message(_) | Body::Removed { .. } | Body::Amended { .. } => true,
                 Body::Joined | Body::Left | Body::Unknown => live && Some(&entry.sender) != self.me.as_ref(),
             };
             if told {
@@ -586,7 +586,7 @@ impl Session {
         let mut page: Vec<Entry> =
             entries.into_iter().filter(|entry| before.is_none_or(|first| entry.seq < first)).collect();
         let oldest = page.first().map(|entry| entry.seq);
-        page.retain(|entry| matches!(entry.body, Body::Message { .. }));
+        page.retain(|entry| matches!(entry.body, Body::Message(_)));
         page.append(messages);
         *messages = page;
         if let (true, Some(seq)) = (more && messages.len() < *wanted, oldest) {

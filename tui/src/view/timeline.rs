@@ -3,7 +3,7 @@
 //! Owns the form of rows. Only those near the view are ever wrapped. What separates days and what is new belongs to the row
 //! that follows it, so that no row is ever mistaken for another.
 
-use mechat_protocol::{Body, Content, Entry, UnixMillis};
+use mechat_protocol::{Body, Content, Entry, Post, UnixMillis};
 use ratatui::text::{Line, Span};
 
 use super::layout;
@@ -98,7 +98,9 @@ fn entry_lines(model: &Model, entry: &Entry, width: usize, lines: &mut Vec<Line<
         Body::Joined => lines.push(system("Joined")),
         Body::Left => lines.push(system("Left")),
         Body::Unknown => lines.push(system("did something that this version cannot show")),
-        Body::Message { content, .. } => {
+        Body::Removed { .. } => lines.push(system("said something that was deleted")),
+        Body::Amended { .. } => lines.push(system("changed something that was said")),
+        Body::Message(Post { content, .. }) => {
             let head = vec![Span::styled(time, quiet)];
             message_lines(model, head, &sender, content, width, lines);
         }

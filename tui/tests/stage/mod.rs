@@ -60,6 +60,8 @@ pub fn info(id: u64, name: &str, members: u32, head: u64, joined: bool) -> Chann
         epoch: Epoch(1),
         head: Seq(head),
         joined,
+        topic: mechat_protocol::Topic::default(),
+        marks: None,
     }
 }
 
@@ -77,7 +79,7 @@ pub fn entry(id: u64, seq: u64, sender: &str, body: Body) -> Entry {
 
 pub fn message(id: u64, seq: u64, sender: &str, text: &str) -> Entry {
     let content = Content::text(text).expect("a text");
-    entry(id, seq, sender, Body::Message { content, in_reply_to: None })
+    entry(id, seq, sender, Body::said(content, None))
 }
 
 pub fn person(name: &str, here: bool) -> Participant {
