@@ -60,8 +60,10 @@ pub(crate) struct Follower {
 /// A pull after `lagged`.
 #[derive(Debug, Clone, Copy)]
 struct Pull {
-    /// Live entries that came meanwhile, first and last; they have no gap between them.
+    /// Live entries that came since the last `lagged`, first and last; they have no gap between them.
     live: Option<(Seq, Seq)>,
+    /// What it read up to at least.
+    upto: Seq,
 }
 
 impl Follower {
@@ -101,10 +103,15 @@ impl Follower {
         }
     }
 
-    /// The relay dropped entries. Where to read on from; `None` if that is being done.
-    pub(crate) fn lagged(&mut self, tally: &mut Tally) -> Option<Seq> {
+    /// The relay dropped entries up to `head`. Where to read on from; `None` if that is being done.
+    pub(crate) fn lagged(&mut self, head: Seq, tally: &mut Tally) -> Option<Seq> {
         tally.lagged += 1;
-        self.pull()
+        let after = self.pull();
+        if let Some(pull) = &mut self.pull {
+            // What came live before them is no longer next to what comes: the log has it too.
+            *pull = Pull { live: None, upto: pull.upto.max(head) };
+        }
+        after
     }
 
     /// Begins to read from the log, as a client that comes back does; `None` if that is being done.
@@ -112,7 +119,7 @@ impl Follower {
         if self.pull.is_some() {
             return None;
         }
-        self.pull = Some(Pull { live: None });
+        self.pull = Some(Pull { live: None, upto: self.last });
         Some(self.last)
     }
 
@@ -138,7 +145,7 @@ impl Follower {
             }
             tally.pulled += tally.delivered - known;
         }
-        let target = pull.live.map_or(head, |(first, _)| Seq(first.0 - 1));
+        let target = pull.live.map_or(head.max(pull.upto), |(first, _)| Seq(first.0 - 1));
         if self.last < target && self.last > before {
             self.pull = Some(pull);
             return Some(self.last);
@@ -202,9 +209,9 @@ mod tests {
     fn a_gap_that_was_announced_is_pulled() {
         let (mut follower, mut tally) = (Follower::after(Seq(0)), Tally::default());
         follower.entry(Seq(1), &mut tally);
-        assert_eq!(follower.lagged(&mut tally), Some(Seq(1)));
+        assert_eq!(follower.lagged(Seq(5), &mut tally), Some(Seq(1)));
         follower.entry(Seq(6), &mut tally);
-        assert_eq!(follower.lagged(&mut tally), None, "one pull at a time");
+        assert_eq!(follower.lagged(Seq(7), &mut tally), None, "one pull at a time");
         follower.entry(Seq(8), &mut tally);
         follower.entry(Seq(9), &mut tally);
         assert_eq!(follower.page([2, 3, 4].map(Seq).into_iter(), Seq(9), &mut tally), Some(Seq(4)));
@@ -216,9 +223,22 @@ mod tests {
     }
 
     #[test]
+    fn a_second_gap_during_a_pull_is_pulled_too_though_nothing_follows_it() {
+        let (mut follower, mut tally) = (Follower::after(Seq(0)), Tally::default());
+        follower.lagged(Seq(2), &mut tally);
+        follower.entry(Seq(3), &mut tally);
+        assert_eq!(follower.lagged(Seq(5), &mut tally), None);
+        assert_eq!(follower.page([1, 2, 3].map(Seq).into_iter(), Seq(3), &mut tally), Some(Seq(3)));
+        assert_eq!(follower.page([4, 5].map(Seq).into_iter(), Seq(5), &mut tally), None);
+        follower.finish(Seq(5), &mut tally);
+        assert!(tally.is_clean());
+        assert_eq!(tally.delivered, 5);
+    }
+
+    #[test]
     fn a_pull_that_brings_too_little_is_a_loss() {
         let (mut follower, mut tally) = (Follower::after(Seq(0)), Tally::default());
-        follower.lagged(&mut tally);
+        follower.lagged(Seq(3), &mut tally);
         follower.entry(Seq(4), &mut tally);
         assert_eq!(follower.page([1].map(Seq).into_iter(), Seq(4), &mut tally), Some(Seq(1)));
         assert_eq!(follower.page(std::iter::empty(), Seq(4), &mut tally), None);

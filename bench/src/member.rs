@@ -10,6 +10,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
+use mechat_protocol::event::Lagged;
 use mechat_protocol::limits::{FRAME_LEN_MAX, FRAME_PREFIX_LEN, HISTORIES_IN_FLIGHT_MAX, PAGE_ENTRIES_MAX};
 use mechat_protocol::message::Message;
 use mechat_protocol::reply::HistoryPage;
@@ -336,7 +337,7 @@ impl Member {
     fn other(&self, message: Message, len: usize, now: u64, tally: &mut Tally) {
         let board = &self.shared.board;
         match message {
-            Message::Lagged(lagged) => self.lagged(lagged.channel, tally),
+            Message::Lagged(Lagged { channel, head }) => self.lagged(channel, head, tally),
             Message::History(page) => {
                 board.page_bytes.set(board.page_bytes.get() + len as u64);
                 self.reads_in_flight.set(self.reads_in_flight.get().saturating_sub(1));
@@ -354,11 +355,11 @@ impl Member {
         }
     }
 
-    fn lagged(&self, channel: ChannelId, tally: &mut Tally) {
+    fn lagged(&self, channel: ChannelId, head: Seq, tally: &mut Tally) {
         let board = &self.shared.board;
         let mut follows = self.follows.borrow_mut();
         let Some((_, follower)) = follows.iter_mut().find(|(known, _)| *known == channel) else { return };
-        if let Some(after) = follower.lagged(tally) {
+        if let Some(after) = follower.lagged(head, tally) {
             board.pulling.set(board.pulling.get() + 1);
             self.read_after(channel, after);
         }
