@@ -35,11 +35,11 @@ pub use presence::PresenceLog;
 
 use topic::{Amount, BATCH_OVERHEAD, Batch, Cursor, Parked, Topic};
 
-/// How long they are given.
-const PRESSED_MAX: Duration = Duration::from_secs(1);
+/// Who had not everything at any time for so long, or up to twice as long, reads too slowly to be waited for.
+const READING_WINDOW: Duration = Duration::from_millis(500);
 /// Bytes of entries that are copied once more to hold no room beyond them.
 const SHRINK_LEN: usize = 4_096;
-/// Bytes that most followers of a channel may be behind before they are given time.
+/// Bytes that are published while followers of a channel are behind before these are given time.
 const PRESSED_LEN: usize = RING_LEN_MAX / 4;
 /// Dropped batches for which it is not worth while to look through the others.
 const SWEEP_MIN: usize = 1_024;
@@ -70,10 +70,9 @@ struct Followed {
     /// Frames that are not published yet, and the entries in them.
     frames: Vec<u8>,
     span: Option<(Seq, Seq)>,
-    /// Bytes that were published since most followers had everything.
+    /// Bytes that were published since nearly all who read had everything.
     unread: usize,
-    /// When these were too many first.
-    pressed_since: Option<Instant>,
+    reading: Reading,
 }
 
 /// The batches of all rings: at most `RINGS_LEN_MAX` bytes; beyond that the oldest are given up.
@@ -204,26 +203,22 @@ impl Fanout {
             frames.shrink_to_fit();
         }
         let frames = Bytes::from(frames);
-        let topic = &followed.topic;
-        self.held.add(Arc::clone(topic), first, frames.len() + BATCH_OVERHEAD);
+        let topic = Arc::clone(&followed.topic);
+        self.held.add(Arc::clone(&topic), first, frames.len() + BATCH_OVERHEAD);
         let len = frames.len();
         self.held.lost(topic.publish(Batch { first, last, frames }, &mut self.woken));
-        followed.unread = if followed.is_most(self.woken.len()) { len } else { followed.unread + len };
+        let caught_up = followed.have_everything(self.woken.len(), Instant::now());
+        followed.unread = if caught_up { len } else { followed.unread + len };
         for Parked { outbound, .. } in self.woken.drain(..) {
-            outbound.push_cursor(Cursor { topic: Arc::clone(topic), next: first, last: None });
+            outbound.push_cursor(Cursor { topic: Arc::clone(&topic), next: first, last: None });
         }
         self.held.give_up_oldest();
     }
 
-    /// Whether most followers of a channel are far behind, so that to publish more would make them lag. Those who do not catch up
-    /// within `PRESSED_MAX` read too slowly to be waited for.
+    /// Whether followers of a channel who do read are far behind, so that to publish more would make them lag.
     pub fn is_pressed(&mut self, channel: ChannelId, now: Instant) -> bool {
         let Some(followed) = self.channels.get_mut(&channel) else { return false };
-        if followed.unread <= PRESSED_LEN || followed.is_most(followed.topic.parked()) {
-            followed.pressed_since = None;
-            return false;
-        }
-        now < *followed.pressed_since.get_or_insert(now) + PRESSED_MAX
+        followed.unread > PRESSED_LEN && !followed.have_everything(followed.topic.parked(), now)
     }
 
     /// A page of a channel's log, if memory holds all of it.
@@ -274,13 +269,34 @@ impl Followed {
             frames: Vec::new(),
             span: None,
             unread: 0,
-            pressed_since: None,
+            reading: Reading::default(),
         }
     }
 
-    /// Whether so many are three quarters of the followers. A few who do not read at all do not count.
-    fn is_most(&self, count: usize) -> bool {
-        4 * count >= 3 * self.followers.len()
+    /// Whether those `parked`, who have everything, are most of those who had it lately: others do not read at all, or too slowly.
+    fn have_everything(&mut self, parked: usize, now: Instant) -> bool {
+        16 * parked >= 15 * self.reading.most(parked, now)
+    }
+}
+
+/// How many followers of a channel had everything at one time lately.
+#[derive(Debug, Default)]
+struct Reading {
+    /// In this window and in the one before.
+    most: [usize; 2],
+    began: Option<Instant>,
+}
+
+impl Reading {
+    /// Takes note of how many have everything `now`.
+    fn most(&mut self, count: usize, now: Instant) -> usize {
+        let began = *self.began.get_or_insert(now);
+        if now >= began + READING_WINDOW {
+            let before = if now < began + 2 * READING_WINDOW { self.most[0] } else { count };
+            (self.most, self.began) = ([count, before], Some(now));
+        }
+        self.most[0] = self.most[0].max(count);
+        self.most[0].max(self.most[1])
     }
 }
 

@@ -329,8 +329,9 @@ fn a_recent_page_is_cut_by_bytes() {
 }
 
 #[test]
-fn most_members_who_are_behind_are_given_time_but_a_few_are_not() {
-    let (mut stage, now) = (Stage::new(8), Instant::now());
+fn members_who_read_are_given_time_and_those_who_do_not_are_not() {
+    let mut stage = Stage::new(32);
+    let channel = ChannelId(1);
     let fill = |stage: &mut Stage, readers: std::ops::Range<usize>, from: u64| {
         for seq in from..from + 20 {
             stage.say(1, seq, 16_000);
@@ -339,19 +340,24 @@ fn most_members_who_are_behind_are_given_time_but_a_few_are_not() {
             }
         }
     };
-    fill(&mut stage, 0..6, 1);
-    assert!(!stage.fanout.is_pressed(ChannelId(1), now), "two of eight who do not read keep nobody waiting");
-    fill(&mut stage, 0..0, 21);
-    assert!(stage.fanout.is_pressed(ChannelId(1), now), "nobody reads");
-    assert!(!stage.fanout.is_pressed(ChannelId(1), now + PRESSED_MAX), "and does not begin to");
-    for index in 0..5 {
-        stage.drained(index);
-    }
-    assert!(stage.fanout.is_pressed(ChannelId(1), now), "five of eight have everything");
-    stage.drained(5);
-    assert!(!stage.fanout.is_pressed(ChannelId(1), now));
-    stage.say(1, 41, 10);
-    assert!(!stage.fanout.is_pressed(ChannelId(1), now), "a little does not count");
+    let after = |windows: u32| Instant::now() + windows * READING_WINDOW;
+    fill(&mut stage, 0..31, 1);
+    assert!(!stage.fanout.is_pressed(channel, after(0)), "one of many keeps nobody waiting");
+    fill(&mut stage, 0..24, 21);
+    assert!(stage.fanout.is_pressed(channel, after(0)), "eight who read are behind");
+    assert!(stage.fanout.is_pressed(channel, after(1)), "and may yet read");
+    assert!(!stage.fanout.is_pressed(channel, after(2)), "but do not");
+    fill(&mut stage, 0..20, 41);
+    assert!(stage.fanout.is_pressed(channel, after(2)), "four more are behind");
+    (20..24).for_each(|index| drop(stage.drained(index)));
+    assert!(!stage.fanout.is_pressed(channel, after(2)), "those who read have everything");
+    (24..32).for_each(|index| drop(stage.drained(index)));
+    stage.say(1, 61, 10);
+    fill(&mut stage, 0..24, 62);
+    assert!(stage.fanout.is_pressed(channel, after(2)), "who reads again is waited for again");
+    (24..32).for_each(|index| drop(stage.drained(index)));
+    stage.say(1, 82, 10);
+    assert!(!stage.fanout.is_pressed(channel, after(2)), "a little does not count");
 }
 
 #[test]
