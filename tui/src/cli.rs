@@ -7,13 +7,14 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
+use clap_complete::Shell;
 use mechat_protocol::{Fingerprint, Invite, RelayAddress};
 use tracing::level_filters::LevelFilter;
 
 use crate::app::files::Places;
 use crate::model::Target;
-use crate::{app, plain};
+use crate::{app, doctor, plain};
 
 /// Group chat in the terminal: join a relay, or host one.
 #[derive(Debug, Parser)]
@@ -58,6 +59,19 @@ enum Sub {
         #[arg(long, value_name = "DIR")]
         data_dir: Option<PathBuf>,
     },
+    /// Tell what terminal, keyring, clipboard, files and relays can do here.
+    Doctor {
+        /// The relay to ask, instead of all that are known.
+        #[arg(long, value_name = "HOST[:PORT]")]
+        relay: Option<RelayAddress>,
+    },
+    /// Print the completions of a shell: `mechat-tui completions bash > FILE`.
+    Completions {
+        /// Which shell.
+        shell: Shell,
+    },
+    /// Print the manual page: `mechat-tui man > mechat-tui.1`.
+    Man,
 }
 
 /// The relay that shall run in this process.
@@ -90,9 +104,9 @@ pub fn main() -> ExitCode {
             return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
         }
     };
-    let plain = cli.common.plain;
+    let chats = matches!(cli.command, None | Some(Sub::Host { .. }));
     let terminal = std::io::stdout().is_terminal() && std::io::stdin().is_terminal();
-    if !plain && !terminal {
+    if chats && !cli.common.plain && !terminal {
         say("error: the full screen needs a terminal for input and output; use --plain in pipes and scripts");
         return ExitCode::from(2);
     }
@@ -107,17 +121,37 @@ pub fn main() -> ExitCode {
 
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let places = Places::new(cli.data_dir)?;
+    let host = match cli.command {
+        None => None,
+        Some(Sub::Host { listen, data_dir }) => Some(HostOptions { listen, data_dir }),
+        Some(Sub::Doctor { relay }) => return doctor::run(&places, relay),
+        Some(Sub::Completions { shell }) => return completions(shell),
+        Some(Sub::Man) => return manual(),
+    };
     let mut target = cli.link.map(Target::from).or(cli.relay.map(Target::from));
     if let (Some(target), Some(fingerprint)) = (&mut target, cli.fingerprint) {
         target.invited = Some(fingerprint);
     }
-    let host = cli.command.map(|Sub::Host { listen, data_dir }| HostOptions { listen, data_dir });
     let wanted = Wanted { target, host, places };
     if cli.common.plain {
         app::files::start_log(&wanted.places, cli.common.log);
         return plain::shell::run(wanted);
     }
     app::run(wanted, cli.common.log)
+}
+
+fn completions(shell: Shell) -> anyhow::Result<ExitCode> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "mechat-tui", &mut script);
+    std::io::stdout().lock().write_all(&script)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn manual() -> anyhow::Result<ExitCode> {
+    let mut page = Vec::new();
+    clap_mangen::Man::new(Cli::command()).render(&mut page)?;
+    std::io::stdout().lock().write_all(&page)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// A line to the user, on standard error.
@@ -144,6 +178,18 @@ mod tests {
         assert!(cli.common.plain);
         assert!(matches!(cli.command, Some(Sub::Host { listen: Some(_), data_dir: Some(_) })));
         assert!(parse(&[]).expect("nothing at all").command.is_none());
+        assert!(matches!(parse(&["doctor"]).expect("doctor").command, Some(Sub::Doctor { relay: None })));
+    }
+
+    #[test]
+    fn the_command_line_describes_itself() {
+        Cli::command().debug_assert();
+        let mut page = Vec::new();
+        clap_mangen::Man::new(Cli::command()).render(&mut page).expect("a page");
+        let page = String::from_utf8(page).expect("text");
+        for what in ["doctor", "host", "relay", "plain", "completions"] {
+            assert!(page.contains(what), "the manual lacks {what}");
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@
 pub mod action;
 pub mod app;
 pub mod cli;
+mod doctor;
 pub mod model;
 pub mod plain;
 pub mod text;

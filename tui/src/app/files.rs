@@ -49,6 +49,13 @@ impl Places {
         self.state.join("outbox")
     }
 
+    /// Everything that is kept is in one of these.
+    pub fn directories(&self) -> Vec<&Path> {
+        let mut directories = vec![&*self.config, &*self.state];
+        directories.dedup();
+        directories
+    }
+
     fn relays(&self) -> PathBuf {
         self.config.join("relays.toml")
     }
