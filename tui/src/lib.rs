@@ -10,7 +10,9 @@
 pub mod action;
 pub mod app;
 pub mod cli;
+pub mod config;
 mod doctor;
+pub mod fuzzy;
 pub mod model;
 pub mod plain;
 pub mod text;

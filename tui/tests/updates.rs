@@ -267,7 +267,7 @@ fn a_refused_token_is_forgotten_and_the_password_asked_for() {
 }
 
 #[test]
-fn a_missing_keyring_is_told_once_and_holds_up_nothing() {
+fn a_missing_keyring_is_told_where_one_signs_in_and_holds_up_nothing() {
     let mut stage = Stage::with_relays((80, 24), saved());
     stage.key(KeyCode::Enter);
     stage.client(ClientEvent::Link(Link::Up { fingerprint: fingerprint(1) }));
@@ -275,10 +275,11 @@ fn a_missing_keyring_is_told_once_and_holds_up_nothing() {
     stage.feed(Event::NoKeyring);
     assert!(stage.shows("no keyring here") && stage.shows("[2] log in"), "{}", stage.picture());
     stage.key(KeyCode::Char('2')).feed(Event::NoKeyring);
+    assert!(stage.shows("no keyring here") && stage.shows("Password"), "{}", stage.picture());
+    stage.feed(Event::Failed("something else".into()));
     stage.client(ClientEvent::SignedIn(signed_in("misha")));
-    stage.model.notice = None;
     stage.feed(Event::NoKeyring);
-    assert!(!stage.shows("no keyring here"));
+    assert!(!stage.shows("no keyring here") && stage.shows("something else"), "it hides nothing in the chat");
 }
 
 #[test]
@@ -441,10 +442,12 @@ fn what_is_no_command_is_told_and_stays() {
     for (typed, told) in [
         ("/conect x", "no command /conect; did you mean /connect?"),
         ("/usr/bin", "no command /usr/bin; /help lists all"),
-        ("/join", "a name is missing: /join NAME"),
+        ("/join", "a name is missing: /join #CHANNEL"),
+        ("/quit now", "/quit takes nothing behind it; // at the start sends a slash"),
+        ("/theme nrod", "no theme nrod; did you mean nord?"),
         ("/join a b", "letters, digits"),
         ("/list planets", "/list channels, or /list users"),
-        ("/switch elsewhere", "you are not in #elsewhere; /join elsewhere joins it"),
+        ("/switch elsewhere", "you are not in #elsewhere; /join #elsewhere joins it"),
         ("/connections", "only an admin"),
         ("/history many", "takes a number"),
     ] {
@@ -463,6 +466,7 @@ fn a_missing_channel_is_told_and_nothing_is_made() {
     stage.take();
     refused(&mut stage, RequestKind::Join, ErrorCode::NoSuchChannel);
     assert!(stage.shows("no channel #missing; /list channels shows what there is"), "{}", stage.picture());
+    assert_eq!(stage.model.composer.text(), "/connect missing", "what was typed comes back");
     assert!(stage.take().is_empty());
 }
 

@@ -8,9 +8,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use anyhow::Context as _;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tracing::level_filters::LevelFilter;
 
-use crate::model::RelayBook;
+use crate::model::{Looks, RelayBook};
 
 /// Bytes of the log beyond which the next start begins a new one.
 const LOG_LEN_MAX: u64 = 4 * 1_024 * 1_024;
@@ -56,6 +58,15 @@ impl Places {
         directories
     }
 
+    /// What the user asks for; never written by the program.
+    pub fn config_file(&self) -> PathBuf {
+        self.config.join("config.toml")
+    }
+
+    fn looks(&self) -> PathBuf {
+        self.state.join("looks.toml")
+    }
+
     fn relays(&self) -> PathBuf {
         self.config.join("relays.toml")
     }
@@ -67,19 +78,35 @@ impl Places {
 
 /// Reads the list of relays; a missing file is an empty list.
 pub fn load_relays(places: &Places) -> anyhow::Result<RelayBook> {
-    let path = places.relays();
-    match fs::read_to_string(&path) {
-        Ok(text) => toml::from_str(&text).with_context(|| format!("{} cannot be understood", path.display())),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(RelayBook::default()),
-        Err(error) => Err(error).with_context(|| format!("{} cannot be read", path.display())),
-    }
+    load(&places.relays())
 }
 
 /// Writes the list of relays.
 pub fn save_relays(places: &Places, relays: &RelayBook) -> anyhow::Result<()> {
-    let path = places.relays();
-    let text = toml::to_string(relays)?;
-    replace(&path, text.as_bytes()).with_context(|| format!("{} cannot be written", path.display()))
+    save(&places.relays(), relays)
+}
+
+/// Reads what was picked on the screen; a missing file is nothing.
+pub fn load_looks(places: &Places) -> anyhow::Result<Looks> {
+    load(&places.looks())
+}
+
+/// Writes what was picked on the screen.
+pub fn save_looks(places: &Places, looks: &Looks) -> anyhow::Result<()> {
+    save(&places.looks(), looks)
+}
+
+fn load<T: Default + DeserializeOwned>(path: &Path) -> anyhow::Result<T> {
+    match fs::read_to_string(path) {
+        Ok(text) => toml::from_str(&text).with_context(|| format!("{} cannot be understood", path.display())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(T::default()),
+        Err(error) => Err(error).with_context(|| format!("{} cannot be read", path.display())),
+    }
+}
+
+fn save(path: &Path, what: &impl Serialize) -> anyhow::Result<()> {
+    let text = toml::to_string(what)?;
+    replace(path, text.as_bytes()).with_context(|| format!("{} cannot be written", path.display()))
 }
 
 /// A reader sees the file before or the file after, whatever happens in between.

@@ -8,6 +8,7 @@
 
 pub mod claim;
 pub mod files;
+pub mod settings;
 pub mod terminal;
 pub mod tokens;
 
@@ -27,10 +28,11 @@ use tracing::level_filters::LevelFilter;
 
 use crate::cli::{HostOptions, Wanted};
 use crate::model::{Hosting, Model, Moment, Screen as ModelScreen, Setup, Target};
-use crate::theme::Theme;
+use crate::theme::{PALETTES, Theme};
 use crate::update::{self, Effect, Event};
 use claim::Claimed;
 use files::Places;
+use settings::Settings;
 use terminal::{Panicked, Screen};
 use tokens::{Keyring, Request, Tokens};
 
@@ -59,23 +61,26 @@ pub fn run(wanted: Wanted, level: LevelFilter) -> anyhow::Result<ExitCode> {
         Ok(relays) => (relays, None),
         Err(error) => (crate::model::RelayBook::default(), Some(format!("{error:#}"))),
     };
+    let abilities = settings::abilities();
     let mut model = Model::new(Setup {
         size: screen.size()?,
         zone: TimeZone::system(),
-        theme: Theme::from_environment(std::env::var_os("NO_COLOR").as_deref()),
+        theme: Theme::of(&PALETTES[0], abilities.depth),
         relays,
         pins_file: wanted.places.pins().display().to_string(),
         now: moment(started),
     });
+    let settings = settings::apply(&mut model, &wanted.places, abilities);
     if let Some(broken) = &broken {
         model.complain(broken.clone());
     }
+    screen.listen_to_mouse(model.preferences.config.mouse)?;
     let effects = start(&mut model, &wanted);
     screen.draw(&mut model)?;
     files::start_log(&wanted.places, level);
     let runtime = runtime(wanted.host.is_some())?;
     let outcome = runtime.block_on(async {
-        let mut app = App::new(model, screen, wanted.places, started, panicked);
+        let mut app = App::new(model, screen, wanted.places, started, panicked, settings);
         app.keep_relays_file = broken.is_some();
         if let Some(options) = wanted.host {
             app.host(options);
@@ -156,6 +161,7 @@ struct App {
     model: Model,
     screen: Screen,
     places: Places,
+    settings: Settings,
     started: Instant,
     keep_relays_file: bool,
     client: Option<(Client, mpsc::Receiver<ClientEvent>)>,
@@ -177,11 +183,19 @@ enum Woken {
 }
 
 impl App {
-    fn new(model: Model, screen: Screen, places: Places, started: Instant, panicked: Arc<Panicked>) -> Self {
+    fn new(
+        model: Model,
+        screen: Screen,
+        places: Places,
+        started: Instant,
+        panicked: Arc<Panicked>,
+        settings: Settings,
+    ) -> Self {
         Self {
             model,
             screen,
             places,
+            settings,
             started,
             keep_relays_file: false,
             client: None,
@@ -272,7 +286,8 @@ impl App {
             Woken::Terminal(Some(Ok(TerminalEvent::Resize(columns, rows)))) => Event::Resize(columns, rows),
             Woken::Terminal(Some(Ok(TerminalEvent::FocusGained))) => Event::Focus(true),
             Woken::Terminal(Some(Ok(TerminalEvent::FocusLost))) => Event::Focus(false),
-            Woken::Terminal(Some(Ok(TerminalEvent::Mouse(_)))) | Woken::Own(None) => return Ok(()),
+            Woken::Terminal(Some(Ok(TerminalEvent::Mouse(event)))) => Event::Mouse(event),
+            Woken::Own(None) => return Ok(()),
             // The terminal is gone.
             Woken::Terminal(None | Some(Err(_))) => Event::Terminate,
         };
@@ -292,6 +307,9 @@ impl App {
                 }
                 Effect::ForgetToken(address, account) => self.token(Request::Forget(address, account)),
                 Effect::SaveRelays(relays) => self.save_relays(&relays),
+                Effect::SaveLooks(looks) => self.save_looks(&looks),
+                Effect::ReadConfig { always } => self.read_config(always),
+                Effect::Mouse(wanted) => self.screen.listen_to_mouse(wanted)?,
                 Effect::Redraw => self.screen.forget()?,
                 Effect::Suspend => self.screen.suspend()?,
                 Effect::Quit => self.quitting = true,
@@ -350,6 +368,18 @@ impl App {
         }
         if let Err(error) = files::save_relays(&self.places, relays) {
             self.tell(Event::Failed(format!("{error:#}")));
+        }
+    }
+
+    fn save_looks(&self, looks: &crate::model::Looks) {
+        if let Err(error) = files::save_looks(&self.places, looks) {
+            self.tell(Event::Failed(format!("{error:#}")));
+        }
+    }
+
+    fn read_config(&mut self, asked: bool) {
+        if let Some(read) = self.settings.read(asked) {
+            self.tell(Event::Configured { read, asked });
         }
     }
 

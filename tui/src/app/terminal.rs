@@ -8,14 +8,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossterm::event::{
-    DisableBracketedPaste, DisableFocusChange, EnableBracketedPaste, EnableFocusChange,
+    DisableBracketedPaste, DisableFocusChange, DisableMouseCapture, EnableBracketedPaste, EnableFocusChange,
     KeyboardEnhancementFlags, PopKeyboardEnhancementFlags, PushKeyboardEnhancementFlags,
 };
 use crossterm::terminal::{
     BeginSynchronizedUpdate, Clear, ClearType, EndSynchronizedUpdate, EnterAlternateScreen,
     LeaveAlternateScreen,
 };
-use crossterm::{cursor, execute, queue, terminal};
+use crossterm::{Command, cursor, execute, queue, terminal};
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 use tokio::sync::Notify;
@@ -32,6 +32,7 @@ type Backend = CrosstermBackend<BufWriter<Stdout>>;
 #[derive(Debug)]
 pub struct Screen {
     terminal: Terminal<Backend>,
+    mouse: bool,
 }
 
 impl Screen {
@@ -39,7 +40,7 @@ impl Screen {
     pub fn take() -> io::Result<Self> {
         enter()?;
         match blank() {
-            Ok(terminal) => Ok(Self { terminal }),
+            Ok(terminal) => Ok(Self { terminal, mouse: false }),
             Err(error) => {
                 restore();
                 Err(error)
@@ -60,6 +61,19 @@ impl Screen {
         execute!(self.terminal.backend_mut(), EndSynchronizedUpdate)
     }
 
+    /// Listens to the mouse, or leaves it to the terminal.
+    pub fn listen_to_mouse(&mut self, wanted: bool) -> io::Result<()> {
+        if wanted == self.mouse {
+            return Ok(());
+        }
+        self.mouse = wanted;
+        if wanted {
+            execute!(io::stdout(), PressesAndDrags)
+        } else {
+            execute!(io::stdout(), DisableMouseCapture)
+        }
+    }
+
     /// Forgets what is on the screen, so that the next picture is drawn whole.
     ///
     /// The library's own way would ask the terminal where its cursor is, and wait for an answer that the reading thread gets.
@@ -77,6 +91,9 @@ impl Screen {
         restore();
         signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGTSTP)?;
         enter()?;
+        if std::mem::take(&mut self.mouse) {
+            self.listen_to_mouse(true)?;
+        }
         self.forget()
     }
 
@@ -90,6 +107,26 @@ impl Screen {
 impl Drop for Screen {
     fn drop(&mut self) {
         restore();
+    }
+}
+
+/// Presses, the wheel and drags. Not every movement, as crossterm's own way would have it: that would wake an idle program
+/// whenever the hand rests on the mouse.
+struct PressesAndDrags;
+
+impl Command for PressesAndDrags {
+    fn write_ansi(&self, out: &mut impl std::fmt::Write) -> std::fmt::Result {
+        out.write_str("\u{1b}[?1000h\u{1b}[?1002h\u{1b}[?1006h")
+    }
+
+    #[cfg(windows)]
+    fn execute_winapi(&self) -> io::Result<()> {
+        crossterm::event::EnableMouseCapture.execute_winapi()
+    }
+
+    #[cfg(windows)]
+    fn is_ansi_code_supported(&self) -> bool {
+        false
     }
 }
 
@@ -120,6 +157,7 @@ pub fn restore() {
         out,
         EndSynchronizedUpdate,
         PopKeyboardEnhancementFlags,
+        DisableMouseCapture,
         DisableFocusChange,
         DisableBracketedPaste,
         LeaveAlternateScreen,

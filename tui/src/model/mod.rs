@@ -10,6 +10,7 @@ pub mod composer;
 pub mod link;
 pub mod overlay;
 pub mod picker;
+pub mod preferences;
 pub mod relays;
 pub mod sign_in;
 
@@ -28,10 +29,13 @@ pub use composer::Composer;
 pub use link::{Link, Resume, Trust};
 pub use overlay::Overlay;
 pub use picker::Picker;
+pub use preferences::{Looks, Panes, Preferences};
 pub use relays::{RelayBook, SavedRelay};
 pub use sign_in::{Field, Form, FormKind, LineEdit};
 
+use crate::action::{Chord, Context, Keymap, Mode};
 use crate::theme::Theme;
+use crate::view::layout::Border;
 
 /// What changes from event to event without being in it.
 #[derive(Debug, Clone, Copy)]
@@ -124,15 +128,6 @@ pub enum Hosting {
     Running(Invite),
 }
 
-/// Which panes are shown; `None` leaves it to the width.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Panes {
-    /// The channels, left.
-    pub channels: Option<bool>,
-    /// The participants, right.
-    pub participants: Option<bool>,
-}
-
 /// All state.
 #[derive(Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, not a state of one machine")]
@@ -147,6 +142,14 @@ pub struct Model {
     pub zone: TimeZone,
     /// Styles by role.
     pub theme: Theme,
+    /// How the user wants it.
+    pub preferences: Preferences,
+    /// Keys that were pressed and mean something only with more.
+    pub pending: Vec<Chord>,
+    /// Whether letters are written, in the vim preset.
+    pub mode: Mode,
+    /// The border that the mouse holds.
+    pub dragged: Option<Border>,
     /// What fills the screen.
     pub screen: Screen,
     /// What lies over it.
@@ -175,8 +178,8 @@ pub struct Model {
     pub welcome: Option<Welcome>,
     /// The saved session.
     pub resume: Resume,
-    /// Whether the missing keyring was told.
-    pub keyring_told: bool,
+    /// Whether there is no keyring, so that the password is asked for each time.
+    pub no_keyring: bool,
     /// Who is signed in; stays while the link is down.
     pub account: Option<Account>,
     /// Whether the account was made in this run, and greets an empty list.
@@ -193,10 +196,14 @@ pub struct Model {
     pub connections: Vec<ConnectionRow>,
     /// The channel in view.
     pub current: Option<ChannelId>,
+    /// Channels that were in view, the last one first.
+    pub recent: Vec<ChannelId>,
     /// The channel that was asked for and shall be shown once joined.
     pub wanted: Option<ChannelName>,
     /// What is typed.
     pub composer: Composer,
+    /// The command that the relay was last asked for: it comes back if it is refused.
+    pub asked: Option<String>,
     /// What was typed in other channels and not sent.
     pub drafts: BTreeMap<ChannelId, String>,
     /// Own messages on their way to channels that were left.
@@ -232,7 +239,11 @@ impl Model {
             focused: true,
             now: setup.now,
             zone: setup.zone,
+            preferences: Preferences::new(setup.theme.depth()),
             theme: setup.theme,
+            pending: Vec::new(),
+            mode: Mode::default(),
+            dragged: None,
             screen: Screen::Start(Picker::default()),
             overlay: None,
             notice: None,
@@ -247,7 +258,7 @@ impl Model {
             trust: None,
             welcome: None,
             resume: Resume::None,
-            keyring_told: false,
+            no_keyring: false,
             account: None,
             fresh_account: false,
             channels: Vec::new(),
@@ -256,8 +267,10 @@ impl Model {
             everyone: Vec::new(),
             connections: Vec::new(),
             current: None,
+            recent: Vec::new(),
             wanted: None,
             composer: Composer::default(),
+            asked: None,
             drafts: BTreeMap::new(),
             adrift: BTreeMap::new(),
             outbox_fails: false,
@@ -315,6 +328,26 @@ impl Model {
         self.focused && shown && at_bottom && crate::view::layout::fits(self.size)
     }
 
+    /// What keys mean.
+    pub const fn keymap(&self) -> &Keymap {
+        &self.preferences.config.keymap
+    }
+
+    /// Where a key would be pressed now.
+    pub fn context(&self) -> Context {
+        let over = self.overlay.is_some() || self.trust.is_some_and(|trust| trust.shown);
+        Context {
+            in_chat: matches!(self.screen, Screen::Chat) && !over,
+            empty: self.composer.is_empty(),
+            mode: if self.keymap().has_modes() { self.mode } else { Mode::Insert },
+        }
+    }
+
+    /// What was picked on the screen, to be remembered.
+    pub fn looks(&self) -> Looks {
+        Looks { theme: self.preferences.picked.map(|palette| palette.name.to_owned()), panes: self.panes }
+    }
+
     /// Forgets all that belongs to an account.
     pub fn forget_account(&mut self) {
         self.account = None;
@@ -324,7 +357,9 @@ impl Model {
         self.everyone.clear();
         self.connections.clear();
         self.current = None;
+        self.recent.clear();
         self.wanted = None;
+        self.asked = None;
         self.composer = Composer::default();
         self.drafts.clear();
         self.adrift.clear();

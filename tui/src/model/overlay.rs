@@ -1,26 +1,51 @@
 //! What may lie over the screen: one thing at a time, closed with Esc.
 
 use super::LineEdit;
+use crate::theme::Theme;
 
 /// What lies over the screen.
 #[derive(Debug)]
 pub enum Overlay {
     /// Text to read: what, and the first visible line.
     Panel(Panel, usize),
-    /// The channel switcher.
-    Switcher {
-        /// Part of a name.
-        filter: LineEdit,
-        /// The chosen row.
-        selected: usize,
-    },
+    /// Something is looked for.
+    Finder(Finder),
+    /// Keys and commands: those that have the words, and the first visible line.
+    Help(LineEdit, usize),
+}
+
+/// A list from which one thing is chosen by a few of its letters.
+#[derive(Debug)]
+pub struct Finder {
+    /// What is looked for.
+    pub kind: FinderKind,
+    /// The letters.
+    pub filter: LineEdit,
+    /// The chosen row.
+    pub selected: usize,
+}
+
+/// What is looked for.
+#[derive(Debug)]
+pub enum FinderKind {
+    /// A channel or a person.
+    Switcher,
+    /// Anything one can do.
+    Palette,
+    /// A theme, each shown at once; the one before comes back when none is chosen.
+    Themes(Theme),
+}
+
+impl Finder {
+    /// Nothing typed yet.
+    pub fn new(kind: FinderKind) -> Self {
+        Self { kind, filter: LineEdit::default(), selected: 0 }
+    }
 }
 
 /// What a panel shows; its lines are made from the model when it is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Panel {
-    /// Keys and commands.
-    Help,
     /// All channels, in words.
     Channels,
     /// All channels, in the form of the session list.
@@ -33,4 +58,6 @@ pub enum Panel {
     Connections,
     /// The invite link.
     Invite,
+    /// Where the configuration is, and what is wrong in it.
+    Configuration,
 }

@@ -5,11 +5,8 @@ use mechat_protocol::reply::ErrorReply;
 use mechat_protocol::secret::Token;
 use mechat_protocol::{AccountName, ErrorCode, RelayAddress};
 
-use super::Effect;
+use super::{Effect, slash};
 use crate::model::{Account, Field, Form, FormKind, Link, Model, Resume, Screen};
-
-/// Said once when there is no keyring.
-pub const NO_KEYRING: &str = "no keyring here: you will be asked for your password each time";
 
 /// Goes on as soon as both the relay and the keyring have answered.
 pub fn advance(model: &mut Model) -> Vec<Effect> {
@@ -52,9 +49,7 @@ pub fn token_loaded(
 
 /// There is no keyring, or it does not answer.
 pub fn no_keyring(model: &mut Model) -> Vec<Effect> {
-    if !std::mem::replace(&mut model.keyring_told, true) {
-        model.inform(NO_KEYRING);
-    }
+    model.no_keyring = true;
     if matches!(model.resume, Resume::Loading(_)) {
         model.resume = Resume::None;
     }
@@ -147,12 +142,15 @@ pub fn refused(model: &mut Model, request: RequestKind, error: &ErrorReply) -> V
         }
         RequestKind::CreateChannel if error.code == ErrorCode::ChannelExists => {
             let name = model.wanted.take().map_or_else(String::new, |name| format!(" #{name}"));
-            model.complain(format!(
-                "a channel{name} exists already; /join{} joins it",
-                name.replace(" #", " ")
-            ));
+            model.complain(format!("a channel{name} exists already; /join{name} joins it"));
         }
         _ => model.complain(error.message.clone()),
+    }
+    if !matches!(
+        request,
+        RequestKind::Register | RequestKind::Login | RequestKind::Say | RequestKind::ReadHistory
+    ) {
+        slash::refused(model);
     }
     Vec::new()
 }
@@ -162,7 +160,7 @@ fn join_refused(model: &mut Model, error: &ErrorReply) {
     match (error.code, name) {
         (ErrorCode::NoSuchChannel, Some(name)) => {
             model.complain(format!(
-                "no channel #{name}; /list channels shows what there is, /create {name} makes it"
+                "no channel #{name}; /list channels shows what there is, /create #{name} makes it"
             ));
         }
         _ => model.complain(error.message.clone()),

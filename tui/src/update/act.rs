@@ -1,35 +1,47 @@
 //! What each action does: one arm, one call.
 
-use crossterm::event::{KeyCode, KeyEvent};
-
-use super::{Effect, channels, compose, keys, quit, scroll, slash, start};
-use crate::action::ActionId as Id;
-use crate::model::overlay::Panel;
+use super::{Effect, channels, compose, finder, preferences, quit, scroll, slash, start};
+use crate::action::{ActionId as Id, Mode};
 use crate::model::{Channel, LineEdit, Model, Overlay, Screen, Sending};
 use crate::view::layout;
 
-/// Performs the action of a key.
-pub fn perform(model: &mut Model, id: Id, key: KeyEvent) -> Vec<Effect> {
+/// Performs the action of a key: the `nth` of those that mean it, from 0.
+pub fn perform(model: &mut Model, id: Id, nth: usize) -> Vec<Effect> {
     match id {
         Id::Send => compose::enter(model),
         Id::Newline => compose::newline(model),
+        Id::Dismiss => compose::dismiss(model),
+        Id::NormalMode => mode(model, Mode::Normal),
+        Id::InsertMode => mode(model, Mode::Insert),
         Id::ScrollUp => scroll::page(model, -1),
         Id::ScrollDown => scroll::page(model, 1),
+        Id::LineUp => scroll::by_lines(model, -1),
+        Id::LineDown => scroll::by_lines(model, 1),
         Id::ScrollTop => scroll::to_top(model),
         Id::ScrollEnd => scroll::to_end(model),
-        Id::Switcher => open_switcher(model),
+        Id::Palette => finder::open_palette(model),
+        Id::Switcher => finder::open_switcher(model),
         Id::NextChannel => step_channel(model, 1),
         Id::PreviousChannel => step_channel(model, -1),
-        Id::NumberedChannel => numbered_channel(model, key),
+        Id::NextUnread => next_unread(model),
+        Id::NumberedChannel => numbered_channel(model, nth),
         Id::ToggleChannels => toggle_channels(model),
         Id::ToggleParticipants => toggle_participants(model),
-        Id::Help => open_help(model),
-        Id::ConnectNow => start::connect_now(model),
+        Id::WidenChannels => preferences::widen_channels(model, 2),
+        Id::NarrowChannels => preferences::widen_channels(model, -2),
+        Id::WidenParticipants => preferences::widen_participants(model, 2),
+        Id::NarrowParticipants => preferences::widen_participants(model, -2),
+        Id::ResetPanes => preferences::reset_panes(model),
+        Id::Help => open_help(model, ""),
         Id::Redraw => vec![Effect::Redraw],
         Id::Suspend => vec![Effect::Suspend],
         Id::Interrupt => interrupt(model),
+        Id::ConnectNow => start::connect_now(model),
         Id::Quit => leave(model),
-        Id::Join
+        Id::Themes
+        | Id::Configuration
+        | Id::Reload
+        | Id::Join
         | Id::Create
         | Id::Leave
         | Id::Switch
@@ -45,38 +57,35 @@ pub fn perform(model: &mut Model, id: Id, key: KeyEvent) -> Vec<Effect> {
     }
 }
 
-/// A key in the channel switcher.
-pub fn switcher_key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
-    let found = crate::view::switcher::matches(model);
-    let Some(Overlay::Switcher { filter, selected }) = &mut model.overlay else { return Vec::new() };
-    match key.code {
-        KeyCode::Esc => model.overlay = None,
-        KeyCode::Up | KeyCode::BackTab => *selected = selected.saturating_sub(1),
-        KeyCode::Down | KeyCode::Tab => *selected = (*selected + 1).min(found.len().saturating_sub(1)),
-        KeyCode::Enter => {
-            let chosen = found.get(*selected).cloned();
-            model.overlay = None;
-            return chosen.map_or_else(Vec::new, |name| channels::join_or_show(model, name));
-        }
-        _ => {
-            keys::edit_line(filter, key);
-            *selected = 0;
-        }
-    }
+fn mode(model: &mut Model, mode: Mode) -> Vec<Effect> {
+    model.mode = mode;
     Vec::new()
 }
 
-fn open_switcher(model: &mut Model) -> Vec<Effect> {
-    model.overlay = Some(Overlay::Switcher { filter: LineEdit::default(), selected: 0 });
-    Vec::new()
-}
-
-pub(super) fn open_help(model: &mut Model) -> Vec<Effect> {
+/// Opens the help at what has these words; closes it if it is open.
+pub(super) fn open_help(model: &mut Model, words: &str) -> Vec<Effect> {
     model.overlay = match model.overlay {
-        Some(Overlay::Panel(Panel::Help, _)) => None,
-        _ => Some(Overlay::Panel(Panel::Help, 0)),
+        Some(Overlay::Help(..)) => None,
+        _ => Some(Overlay::Help(LineEdit::new(words), 0)),
     };
     Vec::new()
+}
+
+/// The next channel below with something unread, round the end.
+fn next_unread(model: &mut Model) -> Vec<Effect> {
+    let me = model.account.as_ref().map(|account| &account.name);
+    let at = model.channels.iter().position(|channel| Some(channel.info.channel) == model.current);
+    let (before, behind) = model.channels.split_at(at.map_or(0, |at| at + 1));
+    let next = behind
+        .iter()
+        .chain(before)
+        .find(|channel| Some(channel.info.channel) != model.current && channel.unread(me) > 0);
+    let Some(id) = next.map(|channel| channel.info.channel) else {
+        model.inform("nothing is unread elsewhere");
+        return Vec::new();
+    };
+    model.notice = None;
+    channels::show(model, id)
 }
 
 fn step_channel(model: &mut Model, by: isize) -> Vec<Effect> {
@@ -93,10 +102,8 @@ fn step_channel(model: &mut Model, by: isize) -> Vec<Effect> {
     }
 }
 
-fn numbered_channel(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
-    let KeyCode::Char(digit) = key.code else { return Vec::new() };
-    let place = digit.to_digit(10).map_or(0, |digit| digit as usize);
-    match model.channels.get(place.wrapping_sub(1)) {
+fn numbered_channel(model: &mut Model, nth: usize) -> Vec<Effect> {
+    match model.channels.get(nth) {
         Some(channel) => {
             let id = channel.info.channel;
             model.notice = None;
@@ -112,7 +119,7 @@ fn toggle_channels(model: &mut Model) -> Vec<Effect> {
     if !shown && layout::is_narrow(model.size) {
         model.panes.participants = Some(false);
     }
-    Vec::new()
+    vec![Effect::SaveLooks(model.looks())]
 }
 
 fn toggle_participants(model: &mut Model) -> Vec<Effect> {
@@ -121,7 +128,7 @@ fn toggle_participants(model: &mut Model) -> Vec<Effect> {
     if !shown && layout::is_narrow(model.size) {
         model.panes.channels = Some(false);
     }
-    Vec::new()
+    vec![Effect::SaveLooks(model.looks())]
 }
 
 /// Quits, unless something that was said is not sent yet: that is told first, and what becomes of it.
@@ -138,7 +145,8 @@ pub fn leave(model: &mut Model) -> Vec<Effect> {
     let fate =
         if model.outbox_fails { "quits without" } else { "quits, and they go out when you sign in again" };
     let fate = if waiting == 1 { fate.replace("they go", "it goes") } else { fate.to_owned() };
-    model.complain(format!("{what} not sent yet; Ctrl-Q now {fate}"));
+    let key = model.keymap().first_key(Id::Quit).unwrap_or_else(|| "/quit".to_owned());
+    model.complain(format!("{what} not sent yet; {key} now {fate}"));
     Vec::new()
 }
 

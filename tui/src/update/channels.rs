@@ -24,6 +24,10 @@ pub fn show(model: &mut Model, id: ChannelId) -> Vec<Effect> {
     }
     let Some(channel) = model.channel(id) else { return Vec::new() };
     let ask = channel.members.is_none();
+    if let Some(left) = model.current {
+        model.recent.retain(|recent| *recent != left);
+        model.recent.insert(0, left);
+    }
     model.current = Some(id);
     if let Some(draft) = model.drafts.remove(&id) {
         model.composer = Composer::with_text(&draft);
@@ -69,7 +73,7 @@ pub fn joined(model: &mut Model, info: ChannelInfo) -> Vec<Effect> {
     let key = info.name.key().folded;
     let wanted = model.wanted.as_ref().is_some_and(|name| name.key().folded == key);
     if wanted {
-        model.wanted = None;
+        (model.wanted, model.asked) = (None, None);
     }
     match model.known.iter_mut().find(|known| known.channel == id) {
         Some(known) => *known = info.clone(),
@@ -94,6 +98,7 @@ pub fn left(model: &mut Model, id: ChannelId) -> Vec<Effect> {
     if model.current == Some(id) {
         put_draft_away(model);
     }
+    model.recent.retain(|recent| *recent != id);
     let channel = model.channels.remove(at);
     let name = channel.info.name;
     let unsent = channel.outbox.into_iter().filter(|message| message.sending == Sending::Pending);

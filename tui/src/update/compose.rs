@@ -14,7 +14,6 @@ pub fn key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
     let (line, _) = model.composer.cursor();
     let last = model.composer.lines().len() - 1;
     match key.code {
-        KeyCode::Esc => dismiss(model),
         // Terminals turn the wheel into arrows: what the text does not need scrolls.
         KeyCode::Up if line == 0 => return scroll::by_lines(model, -1),
         KeyCode::Down if line == last => return scroll::by_lines(model, 1),
@@ -28,12 +27,14 @@ pub fn key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
     Vec::new()
 }
 
-fn dismiss(model: &mut Model) {
+/// Closes what is told; if nothing is, back to the newest message.
+pub fn dismiss(model: &mut Model) -> Vec<Effect> {
     if model.notice.is_some() || model.invite_banner {
         (model.notice, model.invite_banner) = (None, false);
     } else if let Some(channel) = model.current_mut() {
         channel.scroll = Scroll::Bottom;
     }
+    Vec::new()
 }
 
 /// Breaks the line.

@@ -1,9 +1,12 @@
-//! Which part of the screen a key belongs to: the certificate question, then what lies over the screen, then the screen.
+//! Which part of the screen a key belongs to: the keymap first, then the certificate question, then what lies over the screen, then
+//! the screen.
+//!
+//! Invariant: keys that begin a sequence wait in `pending` and reach nothing else; a sequence that means nothing is said, and none of it is typed.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
-use super::{Effect, act, compose, form, start};
-use crate::action;
+use super::{Effect, act, compose, finder, form, start};
+use crate::action::{ActionId, Chord, Found, Mode, chord};
 use crate::model::{LineEdit, Model, Overlay, Screen};
 
 /// A key was pressed.
@@ -11,14 +14,34 @@ pub fn key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
     if key.kind == KeyEventKind::Release {
         return Vec::new();
     }
-    let in_chat = matches!(model.screen, Screen::Chat) && model.overlay.is_none() && !trust_is_shown(model);
-    let found = action::by_key(&key, in_chat, !model.composer.is_empty());
-    if !matches!(found, Some(action::ActionId::Interrupt | action::ActionId::Quit)) {
-        model.quit_asked = false;
+    let context = model.context();
+    let waited = !model.pending.is_empty();
+    model.pending.push(Chord::of(&key));
+    match model.keymap().find(context, &model.pending) {
+        Found::Action(id, nth) => {
+            model.pending.clear();
+            if !matches!(id, ActionId::Interrupt | ActionId::Quit) {
+                model.quit_asked = false;
+            }
+            act::perform(model, id, nth)
+        }
+        Found::Prefix => Vec::new(),
+        Found::Nothing => {
+            let pressed = std::mem::take(&mut model.pending);
+            model.quit_asked = false;
+            if waited { broken_off(model, key, &pressed) } else { unbound(model, key, context.mode) }
+        }
     }
-    if let Some(id) = found {
-        return act::perform(model, id, key);
+}
+
+fn broken_off(model: &mut Model, key: KeyEvent, pressed: &[Chord]) -> Vec<Effect> {
+    if key.code != KeyCode::Esc {
+        model.inform(format!("{} means nothing; F1 lists the keys", chord::words(pressed)));
     }
+    Vec::new()
+}
+
+fn unbound(model: &mut Model, key: KeyEvent, mode: Mode) -> Vec<Effect> {
     if trust_is_shown(model) {
         return start::trust_key(model, key);
     }
@@ -30,19 +53,29 @@ pub fn key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
         Screen::Connecting => start::connecting_key(model, key),
         Screen::Menu(_) => start::menu_key(model, key),
         Screen::Form(_) => form::form_key(model, key),
+        Screen::Chat if mode == Mode::Normal => Vec::new(),
         Screen::Chat => compose::key(model, key),
     }
 }
 
 /// A text was pasted: one event, into one place.
 pub fn paste(model: &mut Model, text: &str) -> Vec<Effect> {
+    model.pending.clear();
     if trust_is_shown(model) {
         return Vec::new();
     }
-    if let Some(Overlay::Switcher { filter, selected }) = &mut model.overlay {
-        filter.insert(text);
-        *selected = 0;
-        return Vec::new();
+    match &mut model.overlay {
+        Some(Overlay::Finder(_)) => {
+            finder::paste(model, text);
+            return Vec::new();
+        }
+        Some(Overlay::Help(filter, top)) => {
+            filter.insert(text);
+            *top = 0;
+            return Vec::new();
+        }
+        Some(Overlay::Panel(..)) => return Vec::new(),
+        None => {}
     }
     match &mut model.screen {
         Screen::Start(picker) => {
@@ -51,8 +84,12 @@ pub fn paste(model: &mut Model, text: &str) -> Vec<Effect> {
             picker.error = None;
         }
         Screen::Form(form) => form::form_paste(form, text),
-        Screen::Chat if model.overlay.is_none() => model.composer.insert(text),
-        Screen::Chat | Screen::Connecting | Screen::Menu(_) => {}
+        Screen::Chat => {
+            // Who pastes means to write.
+            model.mode = Mode::Insert;
+            model.composer.insert(text);
+        }
+        Screen::Connecting | Screen::Menu(_) => {}
     }
     Vec::new()
 }
@@ -66,28 +103,50 @@ fn overlay_key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
         Some(Overlay::Panel(_, top)) => {
             match key.code {
                 KeyCode::Esc | KeyCode::Char('q') | KeyCode::Enter => model.overlay = None,
-                KeyCode::Up => *top = top.saturating_sub(1),
-                KeyCode::Down => *top += 1,
-                KeyCode::PageUp => *top = top.saturating_sub(10),
-                KeyCode::PageDown | KeyCode::Char(' ') => *top += 10,
-                KeyCode::Home => *top = 0,
-                KeyCode::End => *top = usize::MAX / 2,
-                _ => {}
+                KeyCode::Char(' ') => *top += 10,
+                code => scroll(top, code),
             }
-            clamp_panel(model);
+            clamp(model);
             Vec::new()
         }
-        Some(Overlay::Switcher { .. }) => act::switcher_key(model, key),
+        Some(Overlay::Help(filter, top)) => {
+            match key.code {
+                KeyCode::Esc if filter.text().is_empty() => model.overlay = None,
+                KeyCode::Esc => filter.clear(),
+                KeyCode::Enter => model.overlay = None,
+                code @ (KeyCode::Up | KeyCode::Down | KeyCode::PageUp | KeyCode::PageDown) => {
+                    scroll(top, code);
+                }
+                _ => {
+                    edit_line(filter, key);
+                    *top = 0;
+                }
+            }
+            clamp(model);
+            Vec::new()
+        }
+        Some(Overlay::Finder(_)) => finder::key(model, key),
         None => Vec::new(),
     }
 }
 
-/// A panel never scrolls beyond its text.
-fn clamp_panel(model: &mut Model) {
-    if let Some(Overlay::Panel(panel, top)) = &model.overlay {
-        let (panel, top) = (*panel, *top);
-        let most = crate::view::panel::scroll_max(model, panel);
-        model.overlay = Some(Overlay::Panel(panel, top.min(most)));
+fn scroll(top: &mut usize, code: KeyCode) {
+    match code {
+        KeyCode::Up => *top = top.saturating_sub(1),
+        KeyCode::Down => *top += 1,
+        KeyCode::PageUp => *top = top.saturating_sub(10),
+        KeyCode::PageDown => *top += 10,
+        KeyCode::Home => *top = 0,
+        KeyCode::End => *top = usize::MAX / 2,
+        _ => {}
+    }
+}
+
+/// A text never scrolls beyond its end.
+pub fn clamp(model: &mut Model) {
+    let most = crate::view::panel::scroll_max(model);
+    if let Some(Overlay::Panel(_, top) | Overlay::Help(_, top)) = &mut model.overlay {
+        *top = (*top).min(most);
     }
 }
 

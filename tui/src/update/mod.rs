@@ -7,22 +7,27 @@
 pub mod account;
 pub mod act;
 pub mod channels;
+pub mod complete;
 pub mod compose;
+pub mod finder;
 pub mod form;
 pub mod keys;
 pub mod link;
+pub mod mouse;
+pub mod preferences;
 pub mod scroll;
 pub mod slash;
 pub mod start;
 
 use std::time::Duration;
 
-use crossterm::event::KeyEvent;
+use crossterm::event::{KeyEvent, MouseEvent};
 use mechat_client::{Command, Event as ClientEvent};
 use mechat_protocol::secret::Token;
 use mechat_protocol::{AccountName, Invite, RelayAddress};
 
-use crate::model::{Hosting, Link, Model, Moment, RelayBook, Resume, Target};
+use crate::config::{Config, Problem};
+use crate::model::{Hosting, Link, Looks, Model, Moment, RelayBook, Resume, Target};
 
 pub use start::begin;
 
@@ -33,6 +38,8 @@ pub enum Event {
     Key(KeyEvent),
     /// A text was pasted.
     Paste(String),
+    /// The mouse did something.
+    Mouse(MouseEvent),
     /// The terminal has another size.
     Resize(u16, u16),
     /// The terminal got or lost the focus.
@@ -54,6 +61,13 @@ pub enum Event {
     NoKeyring,
     /// The relay in this process runs, or could not.
     Hosting(Result<Invite, String>),
+    /// The configuration was read.
+    Configured {
+        /// What it asks for, or what is wrong in it.
+        read: Result<Config, Vec<Problem>>,
+        /// Whether the user asked for it.
+        asked: bool,
+    },
     /// The shell could not do something.
     Failed(String),
     /// The system wants the program to end.
@@ -77,6 +91,15 @@ pub enum Effect {
     ForgetToken(RelayAddress, AccountName),
     /// Write the list of relays.
     SaveRelays(RelayBook),
+    /// Write what was picked on the screen.
+    SaveLooks(Looks),
+    /// Read the configuration if it changed; `always`: in any case. The answer is [`Event::Configured`].
+    ReadConfig {
+        /// Whether the user asked for it.
+        always: bool,
+    },
+    /// Listen to the mouse, or leave it to the terminal.
+    Mouse(bool),
     /// Draw everything anew.
     Redraw,
     /// Give the terminal back and stop until the shell continues us.
@@ -91,6 +114,7 @@ pub fn update(model: &mut Model, event: Event, now: Moment) -> Vec<Effect> {
     let effects = match event {
         Event::Key(key) => keys::key(model, key),
         Event::Paste(text) => keys::paste(model, &text),
+        Event::Mouse(event) => mouse::mouse(model, event),
         Event::Resize(columns, rows) => resize(model, (columns, rows)),
         Event::Focus(focused) => focus(model, focused),
         Event::Client(event) => client(model, event),
@@ -100,6 +124,7 @@ pub fn update(model: &mut Model, event: Event, now: Moment) -> Vec<Effect> {
         }
         Event::NoKeyring => account::no_keyring(model),
         Event::Hosting(outcome) => start::hosting(model, outcome),
+        Event::Configured { read, asked } => preferences::configured(model, read, asked),
         Event::Failed(text) => failed(model, text),
         Event::Terminate => quit(),
     };
@@ -156,9 +181,10 @@ fn resize(model: &mut Model, size: (u16, u16)) -> Vec<Effect> {
     Vec::new()
 }
 
+/// Who comes back may have changed the configuration meanwhile; looking only then costs nothing while nobody looks.
 fn focus(model: &mut Model, focused: bool) -> Vec<Effect> {
     model.focused = focused;
-    Vec::new()
+    if focused { vec![Effect::ReadConfig { always: false }] } else { Vec::new() }
 }
 
 fn failed(model: &mut Model, text: String) -> Vec<Effect> {

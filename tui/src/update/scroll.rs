@@ -81,6 +81,12 @@ pub fn bottom_place(model: &Model, channel: &Channel) -> Option<Place> {
     None
 }
 
+/// Whether the first known row is in view.
+pub fn is_at_top(model: &Model, channel: &Channel) -> bool {
+    let top = top_place(model, channel).or_else(|| bottom_place(model, channel));
+    top.is_none_or(|place| place == Place { row: 0, line: 0 })
+}
+
 fn up(model: &Model, channel: &Channel, from: Place, lines: usize) -> Place {
     let (mut place, mut left) = (from, lines);
     while left > place.line {

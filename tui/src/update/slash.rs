@@ -1,32 +1,51 @@
 //! Commands that are typed: from the registry's names to what they do.
+//!
+//! Invariant: what was typed stays in the composer, or comes back to it, until it was understood and not refused.
 
 use mechat_client::Command;
 use mechat_protocol::request::ChannelKind;
 use mechat_protocol::{ChannelId, ChannelName};
 
-use super::{Effect, act, channels, compose, scroll, start};
+use super::{Effect, act, channels, compose, finder, scroll, start};
 use crate::action::{self, ActionId as Id};
 use crate::model::overlay::Panel;
-use crate::model::{Link, Model, Overlay, Sending};
+use crate::model::{Composer, Link, Model, Overlay, Sending};
+use crate::theme::{PALETTES, palette};
 
-/// Runs what stands behind the slash. It stays in the composer if it is not understood.
+/// Runs what stands behind the slash. It stays in the composer if it is not understood, and comes back if the relay refuses it.
 pub fn typed(model: &mut Model, command: &str) -> Vec<Effect> {
     let (name, arguments) = command.split_once(char::is_whitespace).unwrap_or((command, ""));
-    let Some(found) = action::by_name(&name.to_lowercase()) else {
-        let hint = action::closest(name).map_or_else(
+    let arguments = arguments.trim();
+    let Some(found) = action::by_command(&name.to_lowercase()) else {
+        let hint = action::closest_command(name).map_or_else(
             || "/help lists all; // at the start sends a slash".to_owned(),
             |known| format!("did you mean /{known}?"),
         );
         model.complain(format!("no command /{name}; {hint}"));
         return Vec::new();
     };
+    if !arguments.is_empty() && found.slash.is_some_and(|slash| slash.arguments.is_empty()) {
+        model.complain(format!("/{name} takes nothing behind it; // at the start sends a slash"));
+        return Vec::new();
+    }
     let typed = std::mem::take(&mut model.composer);
-    let effects = run(model, found.id, arguments.trim());
+    let effects = run(model, found.id, arguments);
     let refused = model.notice.as_ref().is_some_and(|notice| notice.tone == crate::model::Tone::Error);
+    let asks = effects.iter().any(|effect| matches!(effect, Effect::Client(_)));
+    model.asked = (asks && !refused).then(|| typed.text());
     if refused && model.composer.is_empty() {
         model.composer = typed;
     }
     effects
+}
+
+/// The relay refused what was asked for: the command comes back, unless something else is written by now.
+pub fn refused(model: &mut Model) {
+    if let Some(text) = model.asked.take()
+        && model.composer.is_empty()
+    {
+        model.composer = Composer::with_text(&text);
+    }
 }
 
 /// Performs a command.
@@ -45,7 +64,10 @@ pub fn run(model: &mut Model, id: Id, arguments: &str) -> Vec<Effect> {
         Id::Invite => panel(model, Panel::Invite, None),
         Id::Connections => connections(model),
         Id::Logout => vec![Effect::Client(Command::Logout)],
-        Id::Help => act::open_help(model),
+        Id::Help => act::open_help(model, arguments.trim_start_matches('/')),
+        Id::Themes => theme(model, arguments),
+        Id::Configuration => panel(model, Panel::Configuration, None),
+        Id::Reload => vec![Effect::ReadConfig { always: true }],
         Id::ConnectNow => start::connect_now(model),
         Id::Quit => act::leave(model),
         // Those without a command never come from one.
@@ -60,11 +82,7 @@ fn with_name(
     run: fn(&mut Model, ChannelName) -> Vec<Effect>,
 ) -> Vec<Effect> {
     if arguments.is_empty() {
-        let action = action::ACTIONS.iter().find(|action| action.id == id);
-        model.complain(format!(
-            "a name is missing: {}",
-            action.map(action::Action::slash_text).unwrap_or_default()
-        ));
+        model.complain(format!("a name is missing: {}", id.action().slash_text()));
         return Vec::new();
     }
     match ChannelName::new(arguments) {
@@ -104,7 +122,7 @@ fn switch(model: &mut Model, name: ChannelName) -> Vec<Effect> {
     if let Some(channel) = id_of(model, &name) {
         channels::show(model, channel)
     } else {
-        model.complain(format!("you are not in #{name}; /join {name} joins it"));
+        model.complain(format!("you are not in #{name}; /join #{name} joins it"));
         Vec::new()
     }
 }
@@ -141,7 +159,32 @@ fn panel(model: &mut Model, panel: Panel, ask: Option<Command>) -> Vec<Effect> {
     ask.map(Effect::Client).into_iter().collect()
 }
 
+fn theme(model: &mut Model, name: &str) -> Vec<Effect> {
+    if name.is_empty() {
+        return finder::open_themes(model);
+    }
+    if let Some(palette) = palette::named(&name.to_lowercase()) {
+        return finder::keep_theme(model, palette);
+    }
+    let names: Vec<&str> = PALETTES.iter().map(|palette| palette.name).collect();
+    let hint = match action::closest(name, names.iter().copied()) {
+        Some(guess) => format!("did you mean {guess}?"),
+        None => format!("there are {}", names.join(", ")),
+    };
+    model.complain(format!("no theme {name}; {hint}"));
+    Vec::new()
+}
+
+/// Says so where there is nothing older: a key that does nothing looks broken.
 fn history(model: &mut Model, count: &str) -> Vec<Effect> {
+    if let Some(channel) = model.current()
+        && channel.at_start
+        && (channel.rows() == 0 || scroll::is_at_top(model, channel))
+    {
+        let words = format!("nothing is older: this is the beginning of #{}", channel.info.name);
+        model.inform(words);
+        return Vec::new();
+    }
     let count = if count.is_empty() { Ok(0) } else { count.parse::<u16>() };
     match count {
         Ok(0) => scroll::to_top(model),

@@ -13,12 +13,11 @@ use crate::theme::Role;
 pub fn dialog(model: &Model, frame: &mut Frame<'_>, title: &str, width: u16, lines: Vec<Line<'_>>) -> Rect {
     let height = u16::try_from(lines.len()).unwrap_or(u16::MAX);
     let inside = area(frame.area(), width, height);
-    let outside =
-        Rect { x: inside.x - 2, y: inside.y - 1, width: inside.width + 4, height: inside.height + 2 };
+    let outside = outside(frame.area(), width, height);
     Clear.render(outside, frame.buffer_mut());
     let block = Block::bordered()
         .border_type(ratatui::widgets::BorderType::Rounded)
-        .border_style(model.theme.style(Role::Rule))
+        .border_style(model.theme.style(Role::Focus))
         .title_style(model.theme.style(Role::Strong))
         .title(format!(" {title} "));
     block.render(outside, frame.buffer_mut());
@@ -36,6 +35,12 @@ pub fn area(screen: Rect, width: u16, height: u16) -> Rect {
         width,
         height,
     }
+}
+
+/// The box of a size, its frame included.
+pub fn outside(screen: Rect, width: u16, height: u16) -> Rect {
+    let inside = area(screen, width, height);
+    Rect { x: inside.x - 2, y: inside.y - 1, width: inside.width + 4, height: inside.height + 2 }
 }
 
 /// Columns inside a box that would like `width`.

@@ -40,6 +40,12 @@ pub fn form(model: &Model, form: &Form, frame: &mut Frame<'_>) {
             lines.extend(error_lines(model, error, room));
         }
     }
+    if model.no_keyring {
+        let words = super::start::NO_KEYRING;
+        lines.extend(
+            text::wrap(words, room, room).into_iter().map(|line| Line::styled(line.to_owned(), quiet)),
+        );
+    }
     lines.push(Line::raw(""));
     let (title, button) = match form.kind {
         FormKind::Register => ("Register", "register"),
@@ -67,7 +73,7 @@ fn line_of(form: &Form, field: Field) -> Option<(&'static str, &LineEdit)> {
 
 fn instead(model: &Model, form: &Form, focused: bool, room: usize) -> Line<'static> {
     let sign = if focused { "▸" } else { " " };
-    let words = format!("{sign} [ log in as {} ]", text::harmless(form.name.text()));
+    let words = format!("{sign} [ log in as @{} ]", text::harmless(form.name.text()));
     let style = model.theme.style(if focused { Role::Selected } else { Role::Accent });
     let words = text::clip(&words, room.saturating_sub(LABEL_WIDTH)).into_owned();
     Line::from(vec![Span::raw(" ".repeat(LABEL_WIDTH)), Span::styled(words, style)])

@@ -17,6 +17,15 @@ const WIDE_MIN: u16 = 100;
 /// Rows of a notice at most.
 const NOTICE_ROWS_MAX: usize = 3;
 
+/// A line between a pane and the messages, which can be moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Border {
+    /// That of the channels.
+    Channels,
+    /// That of the participants.
+    Participants,
+}
+
 /// The parts of the chat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Chat {
@@ -56,6 +65,18 @@ pub fn panes(model: &Model) -> (bool, bool) {
     (model.panes.channels.unwrap_or(by_itself), model.panes.participants.unwrap_or(by_itself))
 }
 
+/// Columns that the messages keep beside panes that were made wide.
+const CENTRE_MIN: u16 = 30;
+/// Columns between the channels and the messages: a line and a gap.
+const AFTER: u16 = 2;
+/// Columns between the messages and the participants: the text keeps a gap of its own.
+const BEFORE: u16 = 3;
+
+/// Columns that one pane may take on a screen where both are shown.
+pub const fn pane_width_max(size: (u16, u16)) -> u16 {
+    size.0.saturating_sub(CENTRE_MIN + AFTER + BEFORE) / 2
+}
+
 /// Columns of the panes, what stands between them and the timeline included; 0 where they are not shown.
 fn pane_widths(model: &Model) -> (u16, u16) {
     let columns = model.size.0;
@@ -64,6 +85,17 @@ fn pane_widths(model: &Model) -> (u16, u16) {
         _ if is_narrow(model.size) => (columns, columns),
         ..WIDE_MIN => (16, 17),
         _ => ((columns / 6).clamp(21, 32), (columns / 5).clamp(30, 47)),
+    };
+    let (left, right) = if is_narrow(model.size) {
+        (left, right)
+    } else {
+        // What was chosen on a wider screen gives way on this one.
+        let most = pane_width_max(model.size);
+        let chosen = |width: Option<u16>, gap: u16| width.map(|width| width.min(most) + gap);
+        (
+            chosen(model.panes.channels_width, AFTER).unwrap_or(left),
+            chosen(model.panes.participants_width, BEFORE).unwrap_or(right),
+        )
     };
     (if channels { left } else { 0 }, if participants { right } else { 0 })
 }
@@ -88,7 +120,7 @@ pub fn chat(model: &Model) -> Chat {
     let (left, right) = pane_widths(model);
     let narrow = is_narrow(model.size);
     // Beside the timeline a pane has a line and a gap; before the line on the right the text keeps a gap too.
-    let (after, before) = if narrow { (0, 0) } else { (2, 3) };
+    let (after, before) = if narrow { (0, 0) } else { (AFTER, BEFORE) };
     let channels = (left > 0).then(|| Rect { width: left - after, ..body });
     let participants =
         (right > 0).then(|| Rect { x: columns - (right - before), width: right - before, ..body });

@@ -5,15 +5,17 @@
 pub mod chat;
 pub mod composer;
 pub mod dialog;
+pub mod finder;
 pub mod form;
+pub mod hits;
 pub mod layout;
 pub mod panel;
 pub mod panes;
 pub mod start;
 pub mod status;
-pub mod switcher;
 pub mod timeline;
 pub mod trust;
+pub mod whichkey;
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -27,9 +29,16 @@ pub use status::link_words;
 /// Draws the screen.
 pub fn view(model: &Model, frame: &mut Frame<'_>) {
     let area = frame.area();
-    if !layout::fits((area.width, area.height)) {
-        return too_small(model, frame, area);
+    if layout::fits((area.width, area.height)) {
+        screen(model, frame);
+    } else {
+        too_small(model, frame, area);
     }
+    model.theme.fill(frame.buffer_mut());
+    model.preferences.ascii().apply(frame.buffer_mut());
+}
+
+fn screen(model: &Model, frame: &mut Frame<'_>) {
     match &model.screen {
         Screen::Start(picker) => start::picker(model, picker, frame),
         Screen::Connecting => start::connecting(model, frame),
@@ -39,7 +48,8 @@ pub fn view(model: &Model, frame: &mut Frame<'_>) {
     }
     match &model.overlay {
         Some(Overlay::Panel(panel, top)) => panel::panel(model, *panel, *top, frame),
-        Some(Overlay::Switcher { filter, selected }) => switcher::switcher(model, filter, *selected, frame),
+        Some(Overlay::Help(filter, top)) => panel::help(model, filter, *top, frame),
+        Some(Overlay::Finder(finder)) => finder::finder(model, finder, frame),
         None => {}
     }
     if let Some(trust) = &model.trust
@@ -47,6 +57,7 @@ pub fn view(model: &Model, frame: &mut Frame<'_>) {
     {
         trust::question(model, trust, frame);
     }
+    whichkey::whichkey(model, frame);
 }
 
 fn too_small(model: &Model, frame: &mut Frame<'_>, area: Rect) {

@@ -1,6 +1,7 @@
 //! The panes beside the timeline: channels and participants.
 
-use mechat_protocol::AccountName;
+use mechat_protocol::reply::ChannelInfo;
+use mechat_protocol::{AccountName, ChannelName};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -13,30 +14,60 @@ use crate::theme::Role;
 /// Columns from which a participant's state is written out.
 const WORDS_MIN: u16 = 24;
 
+/// A row of the channels' pane.
+enum Row<'a> {
+    Title,
+    Joined(&'a Channel),
+    Gap,
+    ToJoin,
+    Available(&'a ChannelInfo),
+    More(usize),
+}
+
+/// The rows that fit: channels one is in, then those one could join. The one in view stays visible in a long list.
+fn rows(model: &Model, height: usize) -> Vec<Row<'_>> {
+    let at = model.channels.iter().position(|channel| Some(channel.info.channel) == model.current);
+    let first = at.unwrap_or(0).saturating_sub(height.saturating_sub(3));
+    let mut rows = vec![Row::Title];
+    rows.extend(model.channels.iter().skip(first).map(Row::Joined));
+    let mut available = model.available().peekable();
+    if available.peek().is_some() {
+        rows.extend([Row::Gap, Row::ToJoin]);
+        rows.extend(available.map(Row::Available));
+    }
+    let hidden = rows.len().saturating_sub(height);
+    if hidden > 0 {
+        rows.truncate(height.saturating_sub(1));
+        rows.push(Row::More(hidden + 1));
+    }
+    rows
+}
+
+/// The channel in a row of the pane.
+pub fn channel_at(model: &Model, area: Rect, row: usize) -> Option<ChannelName> {
+    match rows(model, usize::from(area.height)).get(row)? {
+        Row::Joined(channel) => Some(channel.info.name.clone()),
+        Row::Available(info) => Some(info.name.clone()),
+        Row::Title | Row::Gap | Row::ToJoin | Row::More(_) => None,
+    }
+}
+
 /// Channels one is in, then those one could join.
 pub fn channels(model: &Model, area: Rect, frame: &mut Frame<'_>) {
     let width = usize::from(area.width);
     let quiet = model.theme.style(Role::Quiet);
-    let mut lines = vec![Line::styled("Channels", model.theme.style(Role::Strong))];
-    let at = model.channels.iter().position(|channel| Some(channel.info.channel) == model.current);
-    // The one in view stays visible in a long list.
-    let room = usize::from(area.height).saturating_sub(1);
-    let first = at.unwrap_or(0).saturating_sub(room.saturating_sub(2));
-    lines.extend(model.channels.iter().skip(first).map(|channel| joined_line(model, channel, width)));
-    let mut available = model.available().peekable();
-    if available.peek().is_some() {
-        lines.push(Line::raw(""));
-        lines.push(Line::styled("To join", quiet));
-        lines.extend(available.map(|info| {
+    let lines = rows(model, usize::from(area.height)).into_iter().map(|row| match row {
+        Row::Title => Line::styled("Channels", model.theme.style(Role::Strong)),
+        Row::Joined(channel) => joined_line(model, channel, width),
+        Row::Gap => Line::raw(""),
+        Row::ToJoin => Line::styled("To join", quiet),
+        Row::Available(info) => {
             let name = text::harmless(info.name.as_str());
             Line::styled(text::clip(&format!("  #{name}"), width).into_owned(), quiet)
-        }));
-    }
-    let hidden = lines.len().saturating_sub(usize::from(area.height));
-    if hidden > 0 {
-        lines.truncate(usize::from(area.height).saturating_sub(1));
-        lines.push(Line::styled(text::clip(&format!("  {} more", hidden + 1), width).into_owned(), quiet));
-    }
+        }
+        Row::More(hidden) => Line::styled(text::clip(&format!("  {hidden} more"), width).into_owned(), quiet),
+    });
+    let lines: Vec<Line<'_>> = lines.collect();
     paint(frame, area, lines);
 }
 
@@ -59,6 +90,18 @@ fn joined_line(model: &Model, channel: &Channel, width: usize) -> Line<'static> 
         (false, _) => model.theme.style(Role::Strong),
     };
     Line::from(vec![Span::styled(name, style), Span::styled(count, model.theme.style(Role::Unread))])
+}
+
+/// The member in a row of the pane.
+pub fn person_at(model: &Model, area: Rect, row: usize) -> Option<AccountName> {
+    let members = model.current()?.members.as_ref()?;
+    let (here, away): (Vec<&AccountName>, Vec<&AccountName>) =
+        members.iter().partition(|name| model.is_connected(name));
+    let legend = if area.width >= WORDS_MIN { 0 } else { 2 };
+    let room = usize::from(area.height).saturating_sub(1 + legend);
+    let shown = if members.len() > room { room.saturating_sub(1) } else { room };
+    let name = here.into_iter().chain(away).take(shown).nth(row.checked_sub(1)?)?;
+    Some(name.clone())
 }
 
 /// The members of the channel, those who are here first.

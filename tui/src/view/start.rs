@@ -14,6 +14,9 @@ use crate::theme::Role;
 /// Columns inside the boxes here.
 const WIDTH: u16 = 60;
 
+/// What it means that there is no keyring.
+pub const NO_KEYRING: &str = "no keyring here: the password is asked for each time";
+
 fn status_area(frame: &Frame<'_>) -> Rect {
     let area = frame.area();
     Rect { y: area.bottom().saturating_sub(1), height: 1, ..area }
@@ -187,6 +190,9 @@ pub fn menu(model: &Model, selected: usize, frame: &mut Frame<'_>) {
     };
     for (row, words) in ["register", "log in", list, "quit"].into_iter().enumerate() {
         lines.push(choice(model, &format!("[{}] {words}", row + 1), row == selected, room));
+    }
+    if model.no_keyring {
+        lines.extend(wrapped(model, NO_KEYRING, Role::Quiet));
     }
     lines.extend(notice_lines(model));
     lines.push(Line::raw(""));

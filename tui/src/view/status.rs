@@ -7,9 +7,13 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::paint;
+use crate::action::{ActionId, Mode};
 use crate::model::{Link, Model, Screen};
 use crate::text;
 use crate::theme::Role;
+
+/// Columns from which a missing keyring is told here; the form tells it on every screen.
+const KEYRING_MIN: u16 = 120;
 
 /// Where the link stands, in words.
 pub fn link_words(model: &Model) -> String {
@@ -41,12 +45,50 @@ pub fn seconds_until(at: Duration, now: Duration) -> u64 {
     left.as_secs() + u64::from(left.subsec_nanos() > 0)
 }
 
-/// Draws the line.
-pub fn status(model: &Model, area: Rect, frame: &mut Frame<'_>) {
-    let width = usize::from(area.width);
-    let (glyph, mut parts) = (glyph(&model.link), Vec::new());
+/// Something at the right end that can be pressed.
+struct Hint {
+    action: ActionId,
+    words: String,
+}
+
+/// What is said, and the hints that still fit: the words come first, the help always.
+fn parts(model: &Model) -> (String, Vec<Hint>) {
+    let width = usize::from(model.size.0);
+    let words = words(model);
+    let mut room = width.saturating_sub(text::width(&words));
+    let hint = |action, title: &str| {
+        let key = model.keymap().first_key(action).unwrap_or_else(|| "/help".to_owned());
+        let words = if width >= 60 { format!(" {key} {title} ") } else { format!(" {key} ") };
+        Hint { action, words }
+    };
+    let help = hint(ActionId::Help, "help");
+    room = room.saturating_sub(text::width(&help.words));
+    let mut hints = vec![help];
+    let chat = matches!(model.screen, Screen::Chat) && model.overlay.is_none();
+    let more: &[(ActionId, &str)] = match (chat, model.unread_elsewhere()) {
+        (false, _) => &[],
+        (true, 0) => &[(ActionId::Switcher, "go to"), (ActionId::Palette, "do")],
+        (true, _) => {
+            &[(ActionId::NextUnread, "next unread"), (ActionId::Switcher, "go to"), (ActionId::Palette, "do")]
+        }
+    };
+    for (action, title) in more {
+        let hint = hint(*action, title);
+        let cells = text::width(&hint.words);
+        // A gap keeps words and hints apart.
+        if width >= 60 && cells + 2 <= room {
+            room -= cells;
+            hints.insert(0, hint);
+        }
+    }
+    (words, hints)
+}
+
+fn words(model: &Model) -> String {
+    let mut parts = Vec::new();
+    parts.extend(link_reason(model));
     if let (Some(account), Some(target)) = (&model.account, &model.target) {
-        parts.push(format!("@{}@{}", text::harmless(account.name.as_str()), target.address));
+        parts.push(format!("@{} at {}", text::harmless(account.name.as_str()), target.address));
     } else if let Some(target) = &model.target {
         parts.push(target.address.to_string());
     }
@@ -59,16 +101,50 @@ pub fn status(model: &Model, area: Rect, frame: &mut Frame<'_>) {
             unread => parts.push(format!("{unread} unread elsewhere")),
         }
     }
-    if let Some(reason) = link_reason(model) {
-        parts.insert(0, reason);
+    if model.no_keyring && model.size.0 >= KEYRING_MIN {
+        parts.push("no keyring: the password is asked for each time".to_owned());
     }
-    let help = if width >= 60 { " F1 help " } else { " F1 " };
-    let words = format!(" {glyph} {}", link_words(model));
-    let room = width.saturating_sub(text::width(help));
-    let line = format!("{words}  {}", parts.join("  "));
+    let mode = match (model.keymap().has_modes() && matches!(model.screen, Screen::Chat), model.mode) {
+        (false, _) => "",
+        (true, Mode::Normal) => " NORMAL ",
+        (true, Mode::Insert) => " INSERT ",
+    };
+    format!("{mode} {} {}  {}", glyph(&model.link), link_words(model), parts.join("  "))
+}
+
+/// The action of the hint at a place on the screen.
+pub fn hint_at(model: &Model, x: u16, y: u16) -> Option<ActionId> {
+    if y + 1 != model.size.1 {
+        return None;
+    }
+    let mut left = usize::from(model.size.0.checked_sub(x)?);
+    parts(model).1.into_iter().rev().find_map(|hint| {
+        let cells = text::width(&hint.words);
+        if left <= cells {
+            return Some(hint.action);
+        }
+        left -= cells;
+        None
+    })
+}
+
+/// Draws the line.
+pub fn status(model: &Model, area: Rect, frame: &mut Frame<'_>) {
+    let (words, hints) = parts(model);
+    let taken: usize = hints.iter().map(|hint| text::width(&hint.words)).sum();
+    let room = usize::from(area.width).saturating_sub(taken);
     let bar = model.theme.style(Role::Bar);
-    let line = Line::from(vec![Span::styled(text::fit(&line, room), bar), Span::styled(help, bar)]);
-    paint(frame, area, [line]);
+    let mut spans = vec![Span::styled(text::fit(&words, room), bar)];
+    for Hint { words, .. } in hints {
+        let title = words
+            .trim_start()
+            .find(' ')
+            .map_or(words.len(), |at| at + words.len() - words.trim_start().len());
+        let (key, title) = words.split_at(title);
+        spans.push(Span::styled(key.to_owned(), model.theme.style(Role::BarKey)));
+        spans.push(Span::styled(title.to_owned(), bar));
+    }
+    paint(frame, area, [Line::from(spans)]);
 }
 
 const fn glyph(link: &Link) -> &'static str {
