@@ -10,7 +10,7 @@ use mechat_client::event::Link;
 use mechat_client::{Event as ClientEvent, OutboxState, RequestKind};
 use mechat_protocol::reply::{ConnectionRow, ConnectionState, ErrorReply};
 use mechat_protocol::{Body, ChannelId, ErrorCode, Invite, UnixMillis};
-use mechat_tui::model::RelayBook;
+use mechat_tui::model::{RelayBook, Tone};
 use mechat_tui::update::Event;
 use stage::{NOON, Stage, account, at_every_size, channel, entry, fingerprint, message, person, signed_in};
 
@@ -53,6 +53,13 @@ fn busy_chat(size: (u16, u16)) -> Stage {
     stage.live(message(2, 3, "polina", "hello?"));
     stage.enter("on my way");
     stage.type_text("half a thou");
+    stage
+}
+
+fn configured(size: (u16, u16), text: &str) -> Stage {
+    let mut stage = Stage::in_chat(size);
+    stage.configure(text);
+    stage.model.notice = stage.model.notice.take().filter(|notice| notice.tone == Tone::Error);
     stage
 }
 
@@ -173,6 +180,72 @@ scenes! {
     overlay_switcher: |size| {
         let mut stage = Stage::in_chat(size);
         stage.chord(KeyModifiers::CONTROL, KeyCode::Char('k')).type_text("r");
+        stage
+    };
+    overlay_switcher_by_itself: |size| {
+        let mut stage = Stage::in_chat(size);
+        stage.live(message(2, 2, "polina", "over here"));
+        stage.chord(KeyModifiers::CONTROL, KeyCode::Char('k'));
+        stage
+    };
+    overlay_palette: |size| {
+        let mut stage = Stage::in_chat(size);
+        stage.chord(KeyModifiers::CONTROL, KeyCode::Char('p'));
+        stage
+    };
+    overlay_palette_searched: |size| {
+        let mut stage = Stage::in_chat(size);
+        stage.chord(KeyModifiers::CONTROL, KeyCode::Char('p')).type_text("chan");
+        stage
+    };
+    overlay_themes: |size| {
+        let mut stage = Stage::in_chat(size);
+        stage.key(KeyCode::F(4)).key(KeyCode::Down);
+        stage
+    };
+    overlay_help_searched: |size| {
+        let mut stage = Stage::in_chat(size);
+        stage.enter("/help join");
+        stage
+    };
+    overlay_help_of_vim: |size| {
+        let mut stage = configured(size, "preset = \"vim\"");
+        stage.key(KeyCode::F(1)).type_text("reading");
+        stage
+    };
+    overlay_configuration: |size| {
+        let mut stage = configured(size, "theem = \"nord\"\n[keys]\npalette = \"Ctrl-K\"");
+        stage.enter("/config");
+        stage
+    };
+    configuration_refused: |size| configured(size, "theem = \"nord\"\n[keys]\npalette = \"Ctrl-K\"");
+    which_key: |size| {
+        let mut stage = Stage::in_chat(size);
+        stage.chord(KeyModifiers::ALT, KeyCode::Char('w'));
+        stage
+    };
+    which_key_of_emacs: |size| {
+        let mut stage = configured(size, "preset = \"emacs\"");
+        stage.chord(KeyModifiers::CONTROL, KeyCode::Char('x'));
+        stage
+    };
+    vim_normal_mode: |size| {
+        let mut stage = configured(size, "preset = \"vim\"");
+        stage.type_text("half a thou").key(KeyCode::Esc);
+        stage
+    };
+    in_ascii: |size| {
+        let mut stage = configured(size, "ascii = true");
+        stage.live(message(1, 5, "vera", "naïve │ 日本"));
+        stage.chord(KeyModifiers::CONTROL, KeyCode::Char('k'));
+        stage
+    };
+    panes_resized: |size| {
+        let mut stage = Stage::in_chat(size);
+        for _ in 0..3 {
+            stage.chord(KeyModifiers::ALT, KeyCode::Char('w')).key(KeyCode::Right);
+            stage.chord(KeyModifiers::ALT, KeyCode::Char('w')).key(KeyCode::Down);
+        }
         stage
     };
     overlay_sessions: |size| {

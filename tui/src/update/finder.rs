@@ -6,7 +6,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use mechat_protocol::{AccountName, ChannelName};
 
 use super::{Effect, act, channels, keys};
-use crate::action::{ACTIONS, ActionId};
+use crate::action::{ACTIONS, ActionId, Group};
 use crate::fuzzy::{Fit, Search};
 use crate::model::overlay::{Finder, FinderKind};
 use crate::model::{Composer, Model, Overlay};
@@ -55,8 +55,10 @@ pub fn rows(model: &Model) -> Vec<Row> {
     let mut search = Search::new(letters.trim_start_matches(['#', '@']));
     let mut fitting: Vec<(u32, Row)> = Vec::new();
     for mut row in rows.drain(..) {
-        if let Some(Fit { score, marks }) = search.fit(&row.words) {
-            row.marks = marks;
+        // What stands beside the words is found too: a command, a state, a title.
+        if let Some(Fit { score, marks }) = search.fit(&format!("{} {}", row.words, row.note)) {
+            let chars = u32::try_from(row.words.chars().count()).unwrap_or(u32::MAX);
+            row.marks = marks.into_iter().filter(|mark| *mark < chars).collect();
             fitting.push((score, row));
         }
     }
@@ -110,12 +112,16 @@ fn places(model: &Model) -> Vec<Row> {
 /// Everything that can be done from here, with its keys and its command.
 fn actions(model: &Model) -> Vec<Row> {
     let useless = |id| match id {
-        ActionId::Send | ActionId::Newline | ActionId::NumberedChannel | ActionId::Palette => true,
+        ActionId::Send | ActionId::Newline | ActionId::Dismiss => true,
+        ActionId::NumberedChannel | ActionId::Palette => true,
         ActionId::NormalMode | ActionId::InsertMode => !model.keymap().has_modes(),
         _ => false,
     };
-    let wanted = ACTIONS.iter().filter(|action| !useless(action.id));
+    let mut wanted: Vec<_> = ACTIONS.iter().filter(|action| !useless(action.id)).collect();
+    // Who looks for something to do is rarely writing.
+    wanted.sort_by_key(|action| action.group == Group::Writing);
     wanted
+        .into_iter()
         .map(|action| {
             let keys = model.keymap().first_key(action.id).unwrap_or_default();
             let command = action.slash.map_or_else(String::new, |slash| format!("/{}", slash.name));

@@ -177,22 +177,22 @@ fn theme(model: &mut Model, name: &str) -> Vec<Effect> {
 
 /// Says so where there is nothing older: a key that does nothing looks broken.
 fn history(model: &mut Model, count: &str) -> Vec<Effect> {
+    let count = if count.is_empty() { Ok(0) } else { count.parse::<u16>() };
+    let Ok(count) = count else {
+        model.complain("/history takes a number of lines from 1 to 65535, or nothing");
+        return Vec::new();
+    };
     if let Some(channel) = model.current()
         && channel.at_start
-        && (channel.rows() == 0 || scroll::is_at_top(model, channel))
+        && scroll::is_at_top(model, channel)
     {
         let words = format!("nothing is older: this is the beginning of #{}", channel.info.name);
         model.inform(words);
         return Vec::new();
     }
-    let count = if count.is_empty() { Ok(0) } else { count.parse::<u16>() };
     match count {
-        Ok(0) => scroll::to_top(model),
-        Ok(count) => scroll::by_lines(model, -isize::try_from(count).unwrap_or(isize::MAX)),
-        Err(_) => {
-            model.complain("/history takes a number of lines from 1 to 65535, or nothing");
-            Vec::new()
-        }
+        0 => scroll::to_top(model),
+        count => scroll::by_lines(model, -isize::try_from(count).unwrap_or(isize::MAX)),
     }
 }
 

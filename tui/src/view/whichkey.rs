@@ -59,7 +59,8 @@ pub fn whichkey(model: &Model, frame: &mut Frame<'_>) {
         let mut spans = vec![Span::raw("  ")];
         for (keys, title) in row {
             spans.push(Span::styled(text::fit(keys, key_width), accent));
-            spans.push(Span::raw(text::fit(&format!("  {title}"), each.saturating_sub(key_width))));
+            spans.push(Span::raw(text::fit(&format!("  {title}"), each.saturating_sub(key_width + 1))));
+            spans.push(Span::raw(" "));
         }
         Line::from(spans)
     }));

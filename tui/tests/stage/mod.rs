@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use jiff::tz::TimeZone;
 use mechat_client::event::Link;
 use mechat_client::{Event as ClientEvent, OutboxState, SignedIn};
@@ -14,6 +14,7 @@ use mechat_protocol::{
     AccountName, Body, ChannelId, ChannelName, Content, Entry, Epoch, Fingerprint, Nonce, RequestId, Seq,
     SessionId, UnixMillis,
 };
+use mechat_tui::config;
 use mechat_tui::model::{Model, Moment, RelayBook, Setup, Target};
 use mechat_tui::theme::Theme;
 use mechat_tui::update::{self, Effect, Event};
@@ -235,6 +236,32 @@ impl Stage {
     pub fn wait(&mut self, time: Duration) -> &mut Self {
         self.moment.steady += time;
         self.feed(Event::Timer)
+    }
+
+    /// A configuration is read.
+    pub fn configure(&mut self, text: &str) -> &mut Self {
+        self.feed(Event::Configured { read: config::parse(text), asked: false })
+    }
+
+    pub fn mouse(&mut self, kind: MouseEventKind, x: u16, y: u16) -> &mut Self {
+        let modifiers = KeyModifiers::NONE;
+        self.feed(Event::Mouse(MouseEvent { kind, column: x, row: y, modifiers }))
+    }
+
+    /// A press where a text stands in the picture.
+    pub fn click(&mut self, text: &str) -> &mut Self {
+        let (x, y) = self.find(text);
+        self.mouse(MouseEventKind::Down(MouseButton::Left), x, y);
+        self.mouse(MouseEventKind::Up(MouseButton::Left), x, y)
+    }
+
+    /// Where a text begins in the picture.
+    pub fn find(&self, text: &str) -> (u16, u16) {
+        let picture = self.picture();
+        let found = picture.lines().enumerate().find_map(|(y, line)| Some((line.find(text)?, y, line)));
+        let (at, y, line) = found.unwrap_or_else(|| panic!("no {text:?} in\n{picture}"));
+        let x = mechat_tui::text::width(&line[..at]);
+        (u16::try_from(x).expect("small"), u16::try_from(y).expect("small"))
     }
 
     pub fn resize(&mut self, size: (u16, u16)) -> &mut Self {
