@@ -4,7 +4,7 @@ mod stage;
 
 use std::time::Duration;
 
-use crossterm::event::{KeyCode, KeyModifiers};
+use crossterm::event::{KeyCode, KeyModifiers, MouseButton, MouseEventKind};
 use mechat_certs::TrustError;
 use mechat_client::event::{Link, SignedOut};
 use mechat_client::{Event as ClientEvent, OutboxState, RequestKind};
@@ -42,7 +42,8 @@ const TEXTS: [&str; 8] = [
     "/join random",
 ];
 
-const CODES: [KeyCode; 16] = [
+const CODES: [KeyCode; 17] = [
+    KeyCode::F(4),
     KeyCode::Enter,
     KeyCode::Esc,
     KeyCode::Up,
@@ -61,7 +62,8 @@ const CODES: [KeyCode; 16] = [
     KeyCode::F(3),
 ];
 
-const LETTERS: [char; 14] = ['a', 'k', 'j', 'y', 'n', '1', '2', '3', '/', '?', '日', 'u', 'w', '#'];
+const LETTERS: [char; 18] =
+    ['a', 'k', 'j', 'y', 'n', '1', '2', '3', '/', '?', '日', 'u', 'w', '#', 'g', 'x', 'p', 'i'];
 
 fn press(stage: &mut Stage, dice: &mut Dice) {
     let modifiers = dice.pick(&[
@@ -74,6 +76,21 @@ fn press(stage: &mut Stage, dice: &mut Dice) {
     ]);
     let code = if dice.roll(2) == 0 { dice.pick(&CODES) } else { KeyCode::Char(dice.pick(&LETTERS)) };
     stage.chord(modifiers, code);
+}
+
+fn point(stage: &mut Stage, dice: &mut Dice) {
+    let kind = dice.pick(&[
+        MouseEventKind::Down(MouseButton::Left),
+        MouseEventKind::Down(MouseButton::Left),
+        MouseEventKind::Drag(MouseButton::Left),
+        MouseEventKind::Up(MouseButton::Left),
+        MouseEventKind::ScrollUp,
+        MouseEventKind::ScrollDown,
+    ]);
+    let (columns, rows) = stage.model.size;
+    let x = u16::try_from(dice.roll(u64::from(columns) + 2)).expect("small");
+    let y = u16::try_from(dice.roll(u64::from(rows) + 2)).expect("small");
+    stage.mouse(kind, x, y);
 }
 
 fn relay_says(stage: &mut Stage, dice: &mut Dice, seqs: &mut [u64; 4]) {
@@ -154,6 +171,10 @@ fn somebody_acts<'a>(stage: &'a mut Stage, dice: &mut Dice, id: u64, seq: u64, n
     stage.live(entry)
 }
 
+fn index(seed: u64) -> usize {
+    usize::try_from(seed % 3).expect("an index")
+}
+
 fn check(stage: &Stage, seed: u64, step: u64) {
     let picture = stage.picture();
     let harmless = |c: char| c == '\n' || !(c.is_control() || ('\u{202a}'..='\u{202e}').contains(&c));
@@ -171,6 +192,9 @@ fn nothing_panics_and_the_invariants_hold() {
     for seed in 0..12 {
         let mut dice = Dice(seed);
         let mut stage = if seed % 3 == 0 { Stage::new((80, 24)) } else { Stage::in_chat((80, 24)) };
+        stage.configure(
+            ["", "preset = \"vim\"\nascii = true", "preset = \"emacs\"\ntheme = \"nord\""][index(seed)],
+        );
         let mut seqs = [4_u64; 4];
         for step in 0..400 {
             match dice.roll(10) {
@@ -187,6 +211,7 @@ fn nothing_panics_and_the_invariants_hold() {
                 6 => {
                     stage.wait(Duration::from_millis(dice.roll(3_000)));
                 }
+                7 => point(&mut stage, &mut dice),
                 _ => press(&mut stage, &mut dice),
             }
             stage.take();

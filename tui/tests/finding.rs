@@ -7,7 +7,7 @@ use mechat_client::{Event as ClientEvent, RequestKind};
 use mechat_protocol::reply::ErrorReply;
 use mechat_protocol::{Body, ChannelId, ErrorCode};
 use mechat_tui::action::Mode;
-use mechat_tui::model::{Overlay, Scroll};
+use mechat_tui::model::{Overlay, RelayBook, Scroll};
 use mechat_tui::theme::palette;
 use mechat_tui::update::complete::complete;
 use mechat_tui::update::{Effect, Event, finder};
@@ -214,6 +214,21 @@ fn the_mouse_presses_what_it_sees() {
     assert!(stage.model.overlay.is_none(), "beside it closes it");
     stage.click("Ctrl-K go to").click("@vera");
     assert_eq!(stage.model.composer.text(), "@polina @vera ");
+}
+
+#[test]
+fn the_mouse_chooses_a_relay_and_a_row_of_the_menu() {
+    let mut relays = RelayBook::default();
+    relays.used(&"127.0.0.1:7667".parse().expect("address"), None);
+    relays.used(&"chat.example.org".parse().expect("address"), None);
+    let mut stage = Stage::with_relays((80, 24), relays);
+    stage.click("New relay").type_text("x").click("2. 127.0.0.1");
+    assert!(
+        matches!(stage.take().as_slice(), [Effect::Connect(target)] if target.address.to_string() == "127.0.0.1:7667")
+    );
+    let mut stage = Stage::at_menu((40, 12));
+    stage.click("[2] log in");
+    assert!(stage.shows("Password"), "{}", stage.picture());
 }
 
 #[test]

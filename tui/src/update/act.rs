@@ -156,6 +156,7 @@ fn interrupt(model: &mut Model) -> Vec<Effect> {
         return quit();
     }
     model.quit_asked = true;
-    model.inform("Ctrl-C again quits; any other key stays");
+    let key = model.keymap().first_key(Id::Interrupt).unwrap_or_default();
+    model.inform(format!("{key} again quits; any other key stays"));
     Vec::new()
 }

@@ -66,7 +66,7 @@ fn say(model: &mut Model, text: &str) -> Vec<Effect> {
         }
     };
     if model.current().is_none() {
-        model.complain("you are in no channel; /join NAME joins one, /list channels shows what there is");
+        model.complain("you are in no channel; /join #CHANNEL joins one, /list channels shows what there is");
         return Vec::new();
     }
     model.composer = Composer::default();

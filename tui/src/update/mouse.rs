@@ -2,7 +2,7 @@
 
 use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 
-use super::{Effect, act, channels, finder, keys, preferences, scroll};
+use super::{Effect, act, channels, finder, keys, preferences, scroll, start};
 use crate::action::Mode;
 use crate::model::{Model, Overlay};
 use crate::view::hits::{self, Hit};
@@ -36,6 +36,7 @@ fn press(model: &mut Model, column: u16, row: u16) -> Vec<Effect> {
             Vec::new()
         }
         Hit::Action(id) => act::perform(model, id, 0),
+        Hit::Row(row) => start::choose(model, row),
         Hit::FinderRow(row) => {
             finder::select(model, row);
             finder::choose(model)

@@ -65,6 +65,21 @@ pub fn picker_key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
     Vec::new()
 }
 
+/// Takes a row of the relay picker or the menu; the field only gets the cursor.
+pub fn choose(model: &mut Model, row: usize) -> Vec<Effect> {
+    match &mut model.screen {
+        Screen::Start(picker) => {
+            picker.selected = row;
+            choose_saved(model)
+        }
+        Screen::Menu(selected) => {
+            *selected = row;
+            choose_row(model, row)
+        }
+        Screen::Connecting | Screen::Form(_) | Screen::Chat => Vec::new(),
+    }
+}
+
 fn choose_saved(model: &mut Model) -> Vec<Effect> {
     let Screen::Start(picker) = &model.screen else { return Vec::new() };
     match model.relays.relays.get(picker.selected).cloned() {

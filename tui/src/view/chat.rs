@@ -6,6 +6,7 @@ use ratatui::text::{Line, Span};
 
 use super::layout::{self, Chat};
 use super::{composer, paint, panes, status, timeline};
+use crate::action::ActionId;
 use crate::model::{Channel, Model, Scroll, Tone};
 use crate::text;
 use crate::theme::Role;
@@ -97,6 +98,9 @@ fn messages(model: &Model, channel: &Channel, area: Rect, frame: &mut Frame<'_>)
         if channel.at_start {
             lines.push(timeline::beginning(model, channel, width));
             lines.push(Line::styled("nobody has said anything yet", model.theme.style(Role::Quiet)));
+            lines.push(Line::raw(""));
+            let first = [ActionId::Invite, ActionId::Palette, ActionId::Switcher, ActionId::Help];
+            lines.extend(hints(model, &first, area.width));
         } else {
             lines.push(Line::styled("loading messages…", model.theme.style(Role::Quiet)));
         }
@@ -126,14 +130,9 @@ fn messages(model: &Model, channel: &Channel, area: Rect, frame: &mut Frame<'_>)
 }
 
 fn nothing_joined(model: &Model, area: Rect, frame: &mut Frame<'_>) {
-    let (strong, quiet) = (model.theme.style(Role::Strong), model.theme.style(Role::Quiet));
-    let mut lines = vec![
-        Line::styled("You are in no channel yet.", strong),
-        Line::raw(""),
-        Line::styled("/join NAME    joins a channel", quiet),
-        Line::styled("/create NAME  makes one; you are its host", quiet),
-        Line::styled("Ctrl-K        finds one by part of its name", quiet),
-    ];
+    let strong = model.theme.style(Role::Strong);
+    let mut lines = vec![Line::styled("You are in no channel yet.", strong), Line::raw("")];
+    lines.extend(hints(model, &[ActionId::Join, ActionId::Create, ActionId::Switcher], area.width));
     let names: Vec<String> =
         model.available().map(|info| format!("#{}", text::harmless(info.name.as_str()))).collect();
     if !names.is_empty() {
@@ -143,6 +142,23 @@ fn nothing_joined(model: &Model, area: Rect, frame: &mut Frame<'_>) {
         lines.extend(text::wrap(&all, room, room).into_iter().map(|piece| Line::raw(piece.to_owned())));
     }
     paint(frame, area, lines);
+}
+
+/// What one can do about an empty screen: the key, or else the command, and what it does.
+fn hints(model: &Model, actions: &[ActionId], width: u16) -> Vec<Line<'static>> {
+    let (accent, quiet) = (model.theme.style(Role::Accent), model.theme.style(Role::Quiet));
+    let rows = actions.iter().map(|id| {
+        let action = id.action();
+        (model.keymap().first_key(*id).unwrap_or_else(|| action.slash_text()), action.title)
+    });
+    let rows: Vec<(String, &str)> = rows.collect();
+    let column = rows.iter().map(|(key, _)| text::width(key)).max().unwrap_or(0) + 2;
+    let room = usize::from(width).saturating_sub(column);
+    let line = |(key, title): (String, &str)| {
+        let title = text::clip(title, room).into_owned();
+        Line::from(vec![Span::styled(text::fit(&key, column), accent), Span::styled(title, quiet)])
+    };
+    rows.into_iter().map(line).collect()
 }
 
 fn notice(model: &Model, area: Rect, frame: &mut Frame<'_>) {
@@ -167,11 +183,12 @@ fn cue(model: &Model, area: Rect, frame: &mut Frame<'_>) {
     let width = usize::from(area.width);
     let rule = model.theme.style(Role::Rule);
     let me = model.account.as_ref().map(|account| &account.name);
+    let key = model.keymap().first_key(ActionId::ScrollEnd).unwrap_or_else(|| "Esc".to_owned());
     let words = match model.current() {
         Some(channel) if channel.scroll != Scroll::Bottom => match channel.unread(me) {
-            0 => Some(("older messages: Ctrl-End goes to the newest".to_owned(), Role::Quiet)),
-            1 => Some(("↓ 1 new message; Ctrl-End goes there".to_owned(), Role::Unread)),
-            new => Some((format!("↓ {new} new messages; Ctrl-End goes there"), Role::Unread)),
+            0 => Some((format!("older messages: {key} goes to the newest"), Role::Quiet)),
+            1 => Some((format!("↓ 1 new message; {key} goes there"), Role::Unread)),
+            new => Some((format!("↓ {new} new messages; {key} goes there"), Role::Unread)),
         },
         _ => None,
     };

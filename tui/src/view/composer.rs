@@ -6,6 +6,7 @@ use ratatui::text::{Line, Span};
 use unicode_segmentation::UnicodeSegmentation;
 
 use super::paint;
+use crate::action::Mode;
 use crate::model::Model;
 use crate::text;
 use crate::theme::Role;
@@ -84,7 +85,8 @@ pub fn composer(model: &Model, area: Rect, active: bool, frame: &mut Frame<'_>) 
 
 fn hint(model: &Model) -> &'static str {
     match model.current() {
+        _ if model.context().mode == Mode::Normal => "i writes, ? helps",
         Some(_) => "write a message; Enter sends, / begins a command",
-        None => "/join NAME joins a channel, /create NAME makes one",
+        None => "/join #CHANNEL joins a channel, /create #CHANNEL makes one",
     }
 }

@@ -77,7 +77,7 @@ pub fn finder(model: &Model, finder: &Finder, frame: &mut Frame<'_>) {
     let columns = dialog::room(model, width(&finder.kind));
     let (label, title, empty) = match finder.kind {
         FinderKind::Switcher => {
-            ("Go to", "Channels and people", "nothing has these letters; /join #NAME joins a channel")
+            ("Go to", "Channels and people", "nothing has these letters; /join #CHANNEL joins a channel")
         }
         FinderKind::Palette => ("Do", "Everything one can do", "nothing has these letters; F1 lists all"),
         FinderKind::Themes(_) => ("Theme", "Themes", "no theme has these letters"),

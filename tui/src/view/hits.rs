@@ -4,7 +4,7 @@ use mechat_protocol::{AccountName, ChannelName};
 use ratatui::layout::{Position, Rect};
 
 use super::layout::{self, Border, Chat};
-use super::{finder, panel, panes, status, whichkey};
+use super::{finder, panel, panes, start, status, whichkey};
 use crate::action::ActionId;
 use crate::model::{Model, Overlay, Screen, Scroll};
 
@@ -17,6 +17,8 @@ pub enum Hit {
     Person(AccountName),
     /// Something that can be pressed.
     Action(ActionId),
+    /// A row of the relay picker or the menu, from 0.
+    Row(usize),
     /// A row of the finder, from 0.
     FinderRow(usize),
     /// What lies over the screen, where nothing can be pressed.
@@ -49,7 +51,7 @@ pub fn at(model: &Model, x: u16, y: u16) -> Option<Hit> {
     }
     match model.screen {
         Screen::Chat => chat(model, &layout::chat(model), Position { x, y }),
-        _ => None,
+        _ => start::row_at(model, x, y).map(Hit::Row),
     }
 }
 

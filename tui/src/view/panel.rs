@@ -230,7 +230,7 @@ fn configuration(model: &Model, room: usize) -> Vec<Line<'static>> {
 
 fn channels(model: &Model) -> Vec<String> {
     if model.known.is_empty() {
-        return vec!["There is no channel yet; /create NAME makes one.".to_owned()];
+        return vec!["There is no channel yet; /create #CHANNEL makes one.".to_owned()];
     }
     let line = |info: &mechat_protocol::reply::ChannelInfo| {
         let joined = if model.channel(info.channel).is_some() { "joined" } else { "      " };

@@ -7,7 +7,7 @@ use ratatui::text::{Line, Span};
 use super::form::{field_line, set_cursor};
 use super::status::{link_reason, seconds_until};
 use super::{dialog, status};
-use crate::model::{Link, Model, Picker, Tone};
+use crate::model::{Link, Model, Picker, Screen, Tone};
 use crate::text;
 use crate::theme::Role;
 
@@ -64,21 +64,61 @@ fn notice_lines(model: &Model) -> Vec<Line<'static>> {
     lines
 }
 
+/// A box with rows to choose from: its lines, which of them is which row, and where the cursor is.
+#[derive(Default)]
+struct Choices {
+    lines: Vec<Line<'static>>,
+    rows: Vec<(usize, usize)>,
+    cursor: Option<(usize, usize)>,
+}
+
+impl Choices {
+    fn row(&mut self, row: usize, line: Line<'static>) {
+        self.rows.push((self.lines.len(), row));
+        self.lines.push(line);
+    }
+}
+
+/// The row of the picker or of the menu at a place on the screen.
+pub fn row_at(model: &Model, x: u16, y: u16) -> Option<usize> {
+    let choices = match &model.screen {
+        Screen::Start(picker) => picker_choices(model, picker),
+        Screen::Menu(selected) => menu_choices(model, *selected),
+        Screen::Connecting | Screen::Form(_) | Screen::Chat => return None,
+    };
+    let height = u16::try_from(choices.lines.len()).unwrap_or(u16::MAX);
+    let inside = dialog::area(Rect::new(0, 0, model.size.0, model.size.1), WIDTH, height);
+    let line = usize::from(y.checked_sub(inside.y)?);
+    let row = choices.rows.iter().find(|(at, _)| *at == line)?.1;
+    inside.contains((x, y).into()).then_some(row)
+}
+
 /// The relay picker.
 pub fn picker(model: &Model, picker: &Picker, frame: &mut Frame<'_>) {
+    let Choices { lines, cursor, .. } = picker_choices(model, picker);
+    let inside = dialog::dialog(model, frame, "MeChat", WIDTH, lines);
+    if let Some((row, column)) = cursor
+        && model.overlay.is_none()
+    {
+        set_cursor(frame, inside, row, column);
+    }
+    status::status(model, status_area(frame), frame);
+}
+
+fn picker_choices(model: &Model, picker: &Picker) -> Choices {
     let room = dialog::room(model, WIDTH);
     let saved = &model.relays.relays;
     let quiet = model.theme.style(Role::Quiet);
-    let mut lines = Vec::new();
+    let mut choices = Choices::default();
     if saved.is_empty() {
-        lines.extend(wrapped(
+        choices.lines.extend(wrapped(
             model,
             "No relay yet. Type the address of one, or paste an invite link.",
             Role::Text,
         ));
-        lines.extend(wrapped(model, "`mechat-tui host` runs a relay of your own.", Role::Quiet));
+        choices.lines.extend(wrapped(model, "`mechat-tui host` runs a relay of your own.", Role::Quiet));
     } else {
-        lines.push(Line::styled("Relays, the last used first", quiet));
+        choices.lines.push(Line::styled("Relays, the last used first", quiet));
         // The chosen one stays visible on a low screen.
         let shown = usize::from(model.size.1).saturating_sub(11).max(1);
         let first = picker.selected.min(saved.len() - 1).saturating_sub(shown - 1);
@@ -86,14 +126,15 @@ pub fn picker(model: &Model, picker: &Picker, frame: &mut Frame<'_>) {
             let account =
                 relay.account.as_ref().map(|name| format!("  as @{}", text::harmless(name.as_str())));
             let words = format!("{}. {}{}", row + 1, relay.address, account.unwrap_or_default());
-            lines.push(choice(model, &words, row == picker.selected, room));
+            choices.row(row, choice(model, &words, row == picker.selected, room));
         }
     }
-    lines.push(Line::raw(""));
+    choices.lines.push(Line::raw(""));
     let in_field = picker.selected >= saved.len();
     let (field, cursor) = field_line(model, "New relay", &picker.field, in_field, room);
-    let field_row = lines.len();
-    lines.push(field);
+    choices.cursor = in_field.then_some((choices.lines.len(), cursor));
+    choices.row(saved.len(), field);
+    let lines = &mut choices.lines;
     match &picker.error {
         Some(error) => lines.extend(wrapped(model, &format!("✗ {error}"), Role::Error)),
         None => lines.push(Line::styled("  HOST, HOST:PORT or mechat://…", quiet)),
@@ -106,11 +147,7 @@ pub fn picker(model: &Model, picker: &Picker, frame: &mut Frame<'_>) {
         &[("Enter", "connect"), ("↑↓", "choose"), ("Del", "forget"), ("q", "quit")]
     };
     lines.extend(keys_line(model, keys));
-    let inside = dialog::dialog(model, frame, "MeChat", WIDTH, lines);
-    if in_field && model.overlay.is_none() {
-        set_cursor(frame, inside, field_row, cursor);
-    }
-    status::status(model, status_area(frame), frame);
+    choices
 }
 
 fn choice(model: &Model, words: &str, selected: bool, room: usize) -> Line<'static> {
@@ -173,8 +210,14 @@ pub fn connecting(model: &Model, frame: &mut Frame<'_>) {
 
 /// The menu of a relay.
 pub fn menu(model: &Model, selected: usize, frame: &mut Frame<'_>) {
+    dialog::dialog(model, frame, "MeChat", WIDTH, menu_choices(model, selected).lines);
+    status::status(model, status_area(frame), frame);
+}
+
+fn menu_choices(model: &Model, selected: usize) -> Choices {
     let room = dialog::room(model, WIDTH);
-    let mut lines = Vec::new();
+    let mut choices = Choices::default();
+    let lines = &mut choices.lines;
     if let (Some(target), Some(welcome)) = (&model.target, &model.welcome) {
         let agent = text::harmless(&welcome.agent).into_owned();
         lines.extend(wrapped(model, &format!("{} · {agent}", target.address), Role::Quiet));
@@ -189,8 +232,9 @@ pub fn menu(model: &Model, selected: usize, frame: &mut Frame<'_>) {
         _ => "list participants",
     };
     for (row, words) in ["register", "log in", list, "quit"].into_iter().enumerate() {
-        lines.push(choice(model, &format!("[{}] {words}", row + 1), row == selected, room));
+        choices.row(row, choice(model, &format!("[{}] {words}", row + 1), row == selected, room));
     }
+    let lines = &mut choices.lines;
     if model.no_keyring {
         lines.extend(wrapped(model, NO_KEYRING, Role::Quiet));
     }
@@ -202,6 +246,5 @@ pub fn menu(model: &Model, selected: usize, frame: &mut Frame<'_>) {
         &[("1-4", "choose"), ("↑↓ Enter", "choose"), ("Esc", "another relay")]
     };
     lines.extend(keys_line(model, keys));
-    dialog::dialog(model, frame, "MeChat", WIDTH, lines);
-    status::status(model, status_area(frame), frame);
+    choices
 }

@@ -12,8 +12,8 @@ use crate::model::{Link, Model, Screen};
 use crate::text;
 use crate::theme::Role;
 
-/// Columns from which a missing keyring is told here; the form tells it on every screen.
-const KEYRING_MIN: u16 = 120;
+/// Told where there is room; the form tells it on every screen.
+const NO_KEYRING: &str = "  no keyring: the password is asked for each time";
 
 /// Where the link stands, in words.
 pub fn link_words(model: &Model) -> String {
@@ -54,7 +54,7 @@ struct Hint {
 /// What is said, and the hints that still fit: the words come first, the help always.
 fn parts(model: &Model) -> (String, Vec<Hint>) {
     let width = usize::from(model.size.0);
-    let words = words(model);
+    let mut words = words(model);
     let mut room = width.saturating_sub(text::width(&words));
     let hint = |action, title: &str| {
         let key = model.keymap().first_key(action).unwrap_or_else(|| "/help".to_owned());
@@ -81,6 +81,9 @@ fn parts(model: &Model) -> (String, Vec<Hint>) {
             hints.insert(0, hint);
         }
     }
+    if model.no_keyring && text::width(NO_KEYRING) + 2 <= room {
+        words.push_str(NO_KEYRING);
+    }
     (words, hints)
 }
 
@@ -100,9 +103,6 @@ fn words(model: &Model) -> String {
             0 => {}
             unread => parts.push(format!("{unread} unread elsewhere")),
         }
-    }
-    if model.no_keyring && model.size.0 >= KEYRING_MIN {
-        parts.push("no keyring: the password is asked for each time".to_owned());
     }
     let mode = match (model.keymap().has_modes() && matches!(model.screen, Screen::Chat), model.mode) {
         (false, _) => "",

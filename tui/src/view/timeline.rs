@@ -78,11 +78,9 @@ fn day_between(model: &Model, before: Option<&Entry>, entry: &Entry) -> Option<S
 }
 
 fn time(model: &Model, at: UnixMillis, width: usize) -> String {
-    if width < usize::from(LONG_TIMES_MIN) {
-        format!("{} ", timefmt::short_clock(at, &model.zone))
-    } else {
-        format!("[{}] ", timefmt::clock(at, &model.zone))
-    }
+    let short = width < usize::from(LONG_TIMES_MIN);
+    let clock = timefmt::message_clock(at, &model.zone, model.preferences.config.time, short);
+    if short { format!("{clock} ") } else { format!("[{clock}] ") }
 }
 
 fn entry_lines(model: &Model, entry: &Entry, width: usize, lines: &mut Vec<Line<'static>>) {
