@@ -6,9 +6,10 @@ use crossterm::event::{KeyCode, KeyModifiers, MouseButton, MouseEventKind};
 use mechat_client::{Event as ClientEvent, RequestKind};
 use mechat_protocol::reply::ErrorReply;
 use mechat_protocol::{Body, ChannelId, ErrorCode};
-use mechat_tui::action::Mode;
+use mechat_tui::action::{ACTIONS, Keymap, Mode};
+use mechat_tui::config;
 use mechat_tui::model::{Overlay, RelayBook, Scroll};
-use mechat_tui::theme::palette;
+use mechat_tui::theme::{PALETTES, palette};
 use mechat_tui::update::complete::complete;
 use mechat_tui::update::{Effect, Event, finder};
 use stage::{Stage, entry, message};
@@ -354,4 +355,34 @@ fn names_from_elsewhere_are_harmless_in_the_finder() {
     stage.chord(CTRL, KeyCode::Char('k'));
     stage.feed(Event::Paste("\u{1b}[31m\u{202e}".into()));
     assert!(!stage.picture().chars().any(|c| c == '\u{1b}' || c == '\u{202e}'), "{}", stage.picture());
+}
+
+const PAGE: &str = include_str!("../../docs/CONFIGURATION.md");
+
+#[test]
+fn the_page_of_the_configuration_names_every_action_and_theme() {
+    let keymap = Keymap::default();
+    let row = |action: &mechat_tui::action::Action| {
+        format!(
+            "| `{}` | {} | {} |",
+            action.name,
+            keymap.keys_text(action.id).replace('|', "\\|"),
+            action.title
+        )
+    };
+    let rows: Vec<String> = ACTIONS.iter().map(row).collect();
+    let all = rows.iter().all(|row| PAGE.lines().any(|line| line == row));
+    assert!(all, "the table of actions is now\n{}", rows.join("\n"));
+    for palette in PALETTES {
+        assert!(PAGE.contains(&format!("`{}`", palette.name)), "{}", palette.name);
+    }
+}
+
+#[test]
+fn the_example_on_the_page_is_valid_and_asks_for_what_is_the_default() {
+    let example =
+        PAGE.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
+    let config = config::parse(example).unwrap_or_else(|problems| panic!("{problems:?}"));
+    assert_eq!((config.theme, config.mouse, config.time), (None, true, config::Time::default()));
+    assert_eq!(config.notifications.channels, ["ops"]);
 }
