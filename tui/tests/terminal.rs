@@ -193,6 +193,8 @@ impl Terminal {
         });
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         assert!(!seen.parser.screen().bracketed_paste(), "bracketed paste is off again");
+        let mouse = seen.parser.screen().mouse_protocol_mode();
+        assert_eq!(mouse, vt100::MouseProtocolMode::None, "the mouse is the terminal's again");
         assert!(seen.raw.windows(8).any(|window| window == b"\x1b[?1049l"));
         status.exit_code()
     }
@@ -412,4 +414,56 @@ fn it_says_when_the_terminal_is_too_small_and_comes_back() {
     ann.until("the draft", |screen| screen.contains("a draft") && screen.contains("online"));
     ann.resize(50, 200);
     ann.shows("● ann connected");
+}
+
+#[test]
+fn a_configuration_is_read_again_when_one_comes_back_and_a_bad_one_changes_nothing() {
+    let home = Home::new();
+    let data = home.of("ann");
+    let file = data.join("config.toml");
+    std::fs::write(&file, "theem = \"nord\"").expect("written");
+    let mut ann = Terminal::open(&data, &["--data-dir", data.to_str().expect("utf-8")]);
+    ann.shows("did you mean `theme`?");
+    let mouse = |client: &Terminal| {
+        let seen = client.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.parser.screen().mouse_protocol_mode()
+    };
+    assert_ne!(mouse(&ann), vt100::MouseProtocolMode::None, "the defaults hold");
+    std::fs::write(&file, "mouse = false\n[keys]\nhelp = \"F6\"").expect("written");
+    ann.keys("\x1b[O\x1b[I");
+    ann.shows("is in force");
+    ann.until("no mouse", |_| mouse(&ann) == vt100::MouseProtocolMode::None);
+    ann.shows("F6 help");
+    ann.keys("\x1b[17~");
+    ann.shows("type to search");
+    ann.signal("-TERM");
+    ann.ended();
+}
+
+#[test]
+fn a_press_of_the_mouse_does_what_stands_there_and_a_theme_is_kept_for_the_next_start() {
+    let home = Home::new();
+    let relay = Relay::start(&home.of("relay"));
+    let mut ann = Terminal::open(&home.of("ann"), &[&relay.invite]);
+    ann.register("ann");
+    let at = |client: &Terminal, text: &str| {
+        let screen = client.shows(text);
+        let found = screen.lines().enumerate().find_map(|(row, line)| Some((line.find(text)?, row, line)));
+        let (column, row, line) = found.expect("it is shown");
+        (line[..column].chars().count() + 1, row + 1)
+    };
+    let (column, row) = at(&ann, "F1 help");
+    ann.keys(&format!("\x1b[<0;{column};{row}M\x1b[<0;{column};{row}m"));
+    ann.shows("type to search");
+    ann.keys("\x1b[<0;1;24M\x1b[<0;1;24m");
+    ann.until("the help is closed", |screen| !screen.contains("type to search"));
+    ann.keys("/theme nord\r");
+    ann.shows("theme nord");
+    ann.keys("\x11");
+    assert_eq!(ann.ended(), 0);
+    let ann = Terminal::open(&home.of("ann"), &[]);
+    ann.shows("MeChat");
+    let seen = ann.seen.lock().unwrap_or_else(PoisonError::into_inner);
+    let cell = seen.parser.screen().cell(0, 0).expect("a cell").bgcolor();
+    assert_ne!(cell, vt100::Color::Default, "nord has a background");
 }
