@@ -3,6 +3,7 @@
 mod stage;
 
 use crossterm::event::{KeyCode, KeyModifiers, MouseButton, MouseEventKind};
+use mechat_client::event::Link;
 use mechat_client::{Event as ClientEvent, RequestKind};
 use mechat_protocol::reply::ErrorReply;
 use mechat_protocol::{Body, ChannelId, ErrorCode};
@@ -99,6 +100,23 @@ fn a_bad_configuration_changes_nothing_and_says_why() {
     stage.key(KeyCode::Esc).configure("theme = \"light\"");
     assert_eq!(stage.model.theme.palette().name, "light");
     assert!(stage.shows("is in force"), "{}", stage.picture());
+}
+
+#[test]
+fn a_bad_configuration_is_told_after_the_way_to_the_chat_and_stays_in_sight() {
+    let mut stage = Stage::new((80, 24));
+    stage.configure("theem = 1");
+    assert!(stage.shows("unknown key"), "{}", stage.picture());
+    stage.enter("chat.example.org");
+    stage.client(ClientEvent::Link(Link::Up { fingerprint: stage::fingerprint(1) }));
+    stage.client(ClientEvent::Welcome(stage::welcome()));
+    assert!(stage.shows("✗ config line 1"), "{}", stage.picture());
+    stage.client(ClientEvent::SignedIn(stage::signed_in("misha")));
+    assert!(stage.shows("unknown key"), "{}", stage.picture());
+    stage.key(KeyCode::Esc).click("✗ config line 1");
+    assert!(stage.shows("The configuration is"), "{}", stage.picture());
+    stage.key(KeyCode::Esc).configure("theme = \"nord\"");
+    assert!(!stage.shows("✗ config"), "{}", stage.picture());
 }
 
 #[test]
@@ -245,6 +263,12 @@ fn every_hint_of_the_status_line_is_where_it_is_drawn() {
         assert!(stage.shows(opens), "{words}: {}", stage.picture());
         stage.key(KeyCode::Esc);
     }
+    let (x, y) = stage.find("F1 help");
+    for x in [x - 1, x + 7] {
+        stage.mouse(MouseEventKind::Down(MouseButton::Left), x, y);
+        assert!(stage.shows("Search"), "from its first cell to its last: {}", stage.picture());
+        stage.key(KeyCode::Esc);
+    }
     stage.click("Alt-A next unread");
     assert_eq!(stage.model.current, Some(ChannelId(2)));
 }
@@ -269,6 +293,8 @@ fn a_border_is_dragged_within_limits_and_remembered() {
     stage.mouse(MouseEventKind::Down(MouseButton::Left), border.0, border.1);
     stage.mouse(MouseEventKind::Drag(MouseButton::Left), 30, 5);
     assert_eq!(stage.find("│ #lobby ·").0, 30, "{}", stage.picture());
+    stage.mouse(MouseEventKind::Drag(MouseButton::Left), 1, 5);
+    assert!(stage.find("│ #lobby ·").0 >= 12 && stage.shows("▸ #lobby"), "{}", stage.picture());
     stage.mouse(MouseEventKind::Drag(MouseButton::Left), 119, 5);
     assert!(stage.find("│ #lobby ·").0 < 60, "{}", stage.picture());
     stage.take();

@@ -5,7 +5,7 @@ use mechat_protocol::reply::ErrorReply;
 use mechat_protocol::secret::Token;
 use mechat_protocol::{AccountName, ErrorCode, RelayAddress};
 
-use super::{Effect, slash};
+use super::{Effect, preferences, slash};
 use crate::model::{Account, Field, Form, FormKind, Link, Model, Resume, Screen};
 
 /// Goes on as soon as both the relay and the keyring have answered.
@@ -69,6 +69,10 @@ pub fn signed_in(model: &mut Model, signed_in: &SignedIn) -> Vec<Effect> {
         model.forget_account();
     }
     let first_time = model.account.is_none();
+    if first_time && model.notice.is_none() {
+        // On the way here it may have been told where nobody looked.
+        preferences::remind(model);
+    }
     let name = account.name.clone();
     (model.account, model.resume) = (Some(account), Resume::None);
     model.screen = Screen::Chat;

@@ -31,13 +31,18 @@ pub fn take(model: &mut Model, config: Config) {
 
 /// Keeps what holds, and says what is wrong: the first mistake at once, all of them where one asks.
 pub fn refuse(model: &mut Model, problems: Vec<Problem>) {
-    let Some(first) = problems.first() else { return };
-    let more = match problems.len() {
+    model.preferences.problems = problems;
+    remind(model);
+}
+
+/// Says what is wrong in the file, if anything is.
+pub fn remind(model: &mut Model) {
+    let Some(first) = model.preferences.problems.first() else { return };
+    let more = match model.preferences.problems.len() {
         1 => String::new(),
         count => format!(" ({} more: /config)", count - 1),
     };
     model.complain(format!("{}, {first}{more}; what held before holds", model.preferences.file));
-    model.preferences.problems = problems;
 }
 
 /// More columns for the channels, or less.

@@ -64,6 +64,11 @@ fn parts(model: &Model) -> (String, Vec<Hint>) {
     let help = hint(ActionId::Help, "help");
     room = room.saturating_sub(text::width(&help.words));
     let mut hints = vec![help];
+    if let Some(problem) = model.preferences.problems.first() {
+        let words = format!(" ✗ config line {} ", problem.line);
+        room = room.saturating_sub(text::width(&words));
+        hints.insert(0, Hint { action: ActionId::Configuration, words });
+    }
     let chat = matches!(model.screen, Screen::Chat) && model.overlay.is_none();
     let more: &[(ActionId, &str)] = match (chat, model.unread_elsewhere()) {
         (false, _) => &[],
