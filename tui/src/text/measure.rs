@@ -1,92 +1,36 @@
-//! Width and safety of text: what remote words may do to a terminal, and how many cells they take.
+//! How many cells text takes, and cutting it to fit.
 //!
-//! Owns making control, escape and direction characters visible instead of effective, measuring, wrapping and
-//! fitting. It never styles.
-//!
-//! Invariants: what [`harmless`] and [`lines`] return holds no control character and no direction override; no piece that
-//! [`wrap`] returns is wider than its room, unless one grapheme alone is.
+//! Invariants: no piece that [`wrap`] returns is wider than its room, unless one grapheme alone is; what [`clip`] and [`fit`]
+//! return is never wider than asked.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
+use std::ops::Range;
 
 use ratatui::buffer::CellWidth;
 use unicode_segmentation::UnicodeSegmentation;
+use unicode_width::UnicodeWidthStr;
 
-/// Cells of a tab stop.
-const TAB_WIDTH: usize = 4;
-/// Scalars of one grapheme that are drawn; flags and families need 8, a tower of accents gets no more than this.
-const GRAPHEME_CHARS_MAX: usize = 16;
+use super::Policy;
 
 /// Cells that `text` takes. Must be harmless.
 pub fn width(text: &str) -> usize {
     if text.is_ascii() { text.len() } else { text.graphemes(true).map(grapheme_width).sum() }
 }
 
-/// Cells of one grapheme, as the terminal library counts them.
+/// Cells of one grapheme by the policy in force; otherwise as the drawing library counts them.
 pub fn grapheme_width(grapheme: &str) -> usize {
     match grapheme.as_bytes() {
         [] => 0,
         [byte] => usize::from(!byte.is_ascii_control()),
+        _ if Policy::in_force().ambiguous_wide && !is_rule(grapheme) => grapheme.width_cjk(),
         _ => usize::from(grapheme.cell_width()),
     }
 }
 
-/// One line of text that does nothing to a terminal; line breaks become `␊`.
-pub fn harmless(text: &str) -> Cow<'_, str> {
-    if is_harmless(text) {
-        return Cow::Borrowed(text);
-    }
-    let mut safe = String::with_capacity(text.len() + 8);
-    let mut column = 0;
-    for grapheme in text.graphemes(true) {
-        let from = safe.len();
-        push_harmless(&mut safe, grapheme, column);
-        column += width(&safe[from..]);
-    }
-    Cow::Owned(safe)
-}
-
-/// The lines of a text, each harmless. Line breaks of any kind end a line.
-pub fn lines(text: &str) -> Vec<Cow<'_, str>> {
-    text.split(['\n', '\u{2028}', '\u{2029}', '\u{85}', '\u{0b}', '\u{0c}'])
-        .map(|line| harmless(line.strip_suffix('\r').unwrap_or(line)))
-        .collect()
-}
-
-fn is_harmless(text: &str) -> bool {
-    if text.is_ascii() {
-        return !text.bytes().any(|b| b.is_ascii_control());
-    }
-    let mut since_base = 0;
-    text.chars().all(|c| {
-        since_base = if c.is_alphanumeric() || c == ' ' { 0 } else { since_base + 1 };
-        !c.is_control() && !is_direction_control(c) && !is_invisible(c) && since_base < GRAPHEME_CHARS_MAX / 2
-    })
-}
-
-/// Embeddings, overrides and isolates: they reorder what stands around them.
-const fn is_direction_control(c: char) -> bool {
-    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
-/// Characters that draw nothing and would only hide something.
-const fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2060}' | '\u{feff}')
-}
-
-fn push_harmless(out: &mut String, grapheme: &str, column: usize) {
-    for c in grapheme.chars().take(GRAPHEME_CHARS_MAX) {
-        match c {
-            '\t' => out.extend(std::iter::repeat_n(' ', TAB_WIDTH - column % TAB_WIDTH)),
-            '\u{0}'..='\u{1f}' => out.extend(char::from_u32(0x2400 + u32::from(c))),
-            '\u{7f}' => out.push('␡'),
-            c if c.is_control() || is_direction_control(c) => {
-                let _ = write!(out, "‹U+{:04X}›", u32::from(c));
-            }
-            c if is_invisible(c) => {}
-            c => out.push(c),
-        }
-    }
+/// Whether it is a piece of a line between panes. Those are drawn in ASCII where they would be wide.
+pub fn is_rule(grapheme: &str) -> bool {
+    let mut chars = grapheme.chars();
+    matches!((chars.next(), chars.next()), (Some('\u{2500}'..='\u{257f}'), None))
 }
 
 /// Breaks a harmless line into pieces: the first of at most `first` cells, the others of at most `rest`.
@@ -94,6 +38,11 @@ fn push_harmless(out: &mut String, grapheme: &str, column: usize) {
 /// Breaks at spaces (which vanish at a break) and beside wide characters; a word that is too long is broken between graphemes,
 /// on a line of its own if the first one is shorter than the rest.
 pub fn wrap(line: &str, first: usize, rest: usize) -> Vec<&str> {
+    wrap_ranges(line, first, rest).into_iter().map(|range| &line[range]).collect()
+}
+
+/// The same, as places in the line.
+pub fn wrap_ranges(line: &str, first: usize, rest: usize) -> Vec<Range<usize>> {
     let mut pieces = Vec::new();
     let (mut start, mut used, mut room) = (0, 0, first);
     // Where the piece may end, where the next would begin, and the cells up to there.
@@ -103,15 +52,15 @@ pub fn wrap(line: &str, first: usize, rest: usize) -> Vec<&str> {
         let mut swallowed = false;
         while used + cells > room && (at > start || (pieces.is_empty() && first < rest)) {
             if grapheme == " " {
-                pieces.push(&line[start..at]);
+                pieces.push(start..at);
                 (start, used, swallowed) = (at + 1, 0, true);
             } else if let Some((end, next, cells_before)) = chance {
-                pieces.push(&line[start..end]);
+                pieces.push(start..end);
                 (start, used) = (next, used - cells_before);
             } else if pieces.is_empty() && first < rest {
-                pieces.push("");
+                pieces.push(0..0);
             } else {
-                pieces.push(&line[start..at]);
+                pieces.push(start..at);
                 (start, used) = (at, 0);
             }
             (room, chance) = (rest, None);
@@ -129,7 +78,7 @@ pub fn wrap(line: &str, first: usize, rest: usize) -> Vec<&str> {
             chance = Some((at + grapheme.len(), at + grapheme.len(), used));
         }
     }
-    pieces.push(&line[start..]);
+    pieces.push(start..line.len());
     pieces
 }
 
@@ -138,16 +87,17 @@ pub fn clip(text: &str, cells: usize) -> Cow<'_, str> {
     if width(text) <= cells {
         return Cow::Borrowed(text);
     }
+    let dots = grapheme_width("…");
     let mut used = 0;
     let mut cut = String::new();
     for grapheme in text.graphemes(true) {
         used += grapheme_width(grapheme);
-        if used + 1 > cells {
+        if used + dots > cells {
             break;
         }
         cut.push_str(grapheme);
     }
-    if cells > 0 {
+    if cells >= dots {
         cut.push('…');
     }
     Cow::Owned(cut)
@@ -175,36 +125,13 @@ mod tests {
             ("👨‍👩‍👧‍👦", 2),
             ("🇩🇪", 2),
             ("👍🏽", 2),
+            ("❤\u{fe0f}", 2),
+            ("🏴󠁧󠁢󠁥󠁮󠁧󠁿", 2),
             ("Полина", 6),
         ] {
             assert_eq!(width(text), cells, "{text}");
-            assert_eq!(harmless(text), text, "ordinary text stays as it is");
+            assert_eq!(crate::text::harmless(text), text, "ordinary text stays as it is");
         }
-    }
-
-    #[test]
-    fn escapes_and_overrides_lose_their_effect() {
-        for (text, shown) in [
-            ("\u{1b}[31mred\u{1b}[0m", "␛[31mred␛[0m"),
-            ("a\u{7}b\0c\u{7f}", "a␇b␀c␡"),
-            ("\u{9b}2J", "‹U+009B›2J"),
-            ("abc\u{202e}fdp.exe", "abc‹U+202E›fdp.exe"),
-            ("\u{2066}x\u{2069}", "‹U+2066›x‹U+2069›"),
-            ("a\u{200b}b\u{feff}", "ab"),
-            ("a\tb", "a   b"),
-            ("one\r\ntwo", "one␍␊two"),
-            ("\u{1b}]8;;https://x\u{1b}\\link", "␛]8;;https://x␛\\link"),
-        ] {
-            assert_eq!(harmless(text), shown, "{text:?}");
-        }
-        let tower = format!("a{}", "\u{301}".repeat(200));
-        assert!(harmless(&tower).chars().count() <= GRAPHEME_CHARS_MAX);
-    }
-
-    #[test]
-    fn a_text_has_the_lines_its_sender_broke() {
-        assert_eq!(lines("a\nb\r\n\nc\u{2028}d"), ["a", "b", "", "c", "d"]);
-        assert_eq!(lines("\u{1b}c\n\tx"), ["␛c", "    x"]);
     }
 
     #[test]
@@ -241,5 +168,16 @@ mod tests {
         assert_eq!(fit("日本語", 4), "日… ");
         assert_eq!(fit("ab", 4), "ab  ");
         assert_eq!(fit("abc", 0), "");
+    }
+
+    #[test]
+    fn a_terminal_with_wide_ambiguous_characters_is_measured_by_its_own_rule() {
+        Policy { ambiguous_wide: true, ..Policy::default() }.put_in_force();
+        assert_eq!((width("○"), width("…"), width("日"), width("a")), (2, 2, 2, 1));
+        assert_eq!(width("──"), 2, "rules become ASCII there");
+        assert_eq!(width(&clip("abcdef", 4)), 4);
+        assert_eq!(fit("abcdef", 1), " ");
+        Policy::default().put_in_force();
+        assert_eq!(width("○"), 1);
     }
 }
