@@ -13,6 +13,7 @@ pub mod cli;
 pub mod config;
 mod doctor;
 pub mod fuzzy;
+pub mod markup;
 pub mod model;
 pub mod plain;
 pub mod text;
