@@ -36,6 +36,8 @@ pub enum ActionId {
     NumberedChannel,
     ToggleChannels,
     ToggleParticipants,
+    ToggleBare,
+    ToggleSpoilers,
     WidenChannels,
     NarrowChannels,
     WidenParticipants,

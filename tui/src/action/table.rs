@@ -66,6 +66,12 @@ pub static ACTIONS: &[Action] = &[
         "[N]",
         &[Argument::Count],
     ),
+    action(Id::ToggleSpoilers, "spoilers", Reading, Chat, &["F7"], "show or cover spoilers").typed(
+        "spoilers",
+        &[],
+        "",
+        &[],
+    ),
     action(
         Id::Switcher,
         "switcher",
@@ -151,6 +157,8 @@ pub static ACTIONS: &[Action] = &[
         &["F3", "Alt-W p"],
         "show or hide the participants",
     ),
+    action(Id::ToggleBare, "bare", Looks, Chat, &["F8"], "messages alone, to copy them with the mouse")
+        .typed("bare", &[], "", &[]),
     action(Id::WidenChannels, "widen-channels", Looks, Chat, &["Alt-W Right"], "more room for the channels"),
     action(Id::NarrowChannels, "narrow-channels", Looks, Chat, &["Alt-W Left"], "less room for the channels"),
     action(

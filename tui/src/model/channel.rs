@@ -28,7 +28,7 @@ pub enum Scroll {
 }
 
 /// What a row of the timeline is known by, whatever comes before or after it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RowKey {
     /// An entry of the log.
     Entry(Seq),

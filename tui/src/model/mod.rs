@@ -11,6 +11,7 @@ pub mod link;
 pub mod overlay;
 pub mod picker;
 pub mod preferences;
+pub mod reading;
 pub mod relays;
 pub mod sign_in;
 
@@ -30,6 +31,7 @@ pub use link::{Link, Resume, Trust};
 pub use overlay::Overlay;
 pub use picker::Picker;
 pub use preferences::{Looks, Panes, Preferences};
+pub use reading::Reading;
 pub use relays::{RelayBook, SavedRelay};
 pub use sign_in::{Field, Form, FormKind, LineEdit};
 
@@ -212,6 +214,8 @@ pub struct Model {
     pub outbox_fails: bool,
     /// Which panes.
     pub panes: Panes,
+    /// How messages are read.
+    pub reading: Reading,
 }
 
 /// What the model starts from.
@@ -275,6 +279,7 @@ impl Model {
             adrift: BTreeMap::new(),
             outbox_fails: false,
             panes: Panes::default(),
+            reading: Reading::default(),
         }
     }
 
@@ -363,6 +368,7 @@ impl Model {
         self.composer = Composer::default();
         self.drafts.clear();
         self.adrift.clear();
+        self.reading.forget();
     }
 
     /// Says something to the user.

@@ -1,6 +1,6 @@
 //! What each action does: one arm, one call.
 
-use super::{Effect, channels, compose, finder, preferences, quit, scroll, slash, start};
+use super::{Effect, channels, compose, finder, preferences, quit, reading, scroll, slash, start};
 use crate::action::{ActionId as Id, Mode};
 use crate::model::{Channel, LineEdit, Model, Overlay, Screen, Sending};
 use crate::view::layout;
@@ -27,6 +27,8 @@ pub fn perform(model: &mut Model, id: Id, nth: usize) -> Vec<Effect> {
         Id::NumberedChannel => numbered_channel(model, nth),
         Id::ToggleChannels => toggle_channels(model),
         Id::ToggleParticipants => toggle_participants(model),
+        Id::ToggleBare => reading::toggle_bare(model),
+        Id::ToggleSpoilers => reading::toggle_spoilers(model),
         Id::WidenChannels => preferences::widen_channels(model, 2),
         Id::NarrowChannels => preferences::widen_channels(model, -2),
         Id::WidenParticipants => preferences::widen_participants(model, 2),

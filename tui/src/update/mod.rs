@@ -15,6 +15,7 @@ pub mod keys;
 pub mod link;
 pub mod mouse;
 pub mod preferences;
+pub mod reading;
 pub mod scroll;
 pub mod slash;
 pub mod start;

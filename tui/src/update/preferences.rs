@@ -19,7 +19,7 @@ pub fn configured(model: &mut Model, read: Result<Config, Vec<Problem>>, asked: 
         }
         Err(problems) => refuse(model, problems),
     }
-    vec![Effect::Mouse(model.preferences.config.mouse)]
+    vec![super::reading::mouse(model)]
 }
 
 /// Puts a configuration in force.

@@ -90,12 +90,13 @@ pub fn is_at_top(model: &Model, channel: &Channel) -> bool {
 fn up(model: &Model, channel: &Channel, from: Place, lines: usize) -> Place {
     let (mut place, mut left) = (from, lines);
     while left > place.line {
-        if place.row == 0 {
+        // A row without lines is no place to stop at.
+        let mut earlier = (0..place.row).rev().map(|row| (row, timeline::height(model, channel, row)));
+        let Some((row, lines)) = earlier.find(|(_, lines)| *lines > 0) else {
             return Place { row: 0, line: 0 };
-        }
+        };
         left -= place.line + 1;
-        place.row -= 1;
-        place.line = timeline::height(model, channel, place.row).saturating_sub(1);
+        place = Place { row, line: lines - 1 };
     }
     Place { line: place.line - left, ..place }
 }
@@ -103,11 +104,14 @@ fn up(model: &Model, channel: &Channel, from: Place, lines: usize) -> Place {
 fn down(model: &Model, channel: &Channel, from: Place, lines: usize) -> Place {
     let (mut place, mut left) = (from, lines);
     while place.row < channel.rows() {
-        let behind = timeline::height(model, channel, place.row).saturating_sub(place.line + 1);
-        if left <= behind {
-            return Place { line: place.line + left, ..place };
+        let lines = timeline::height(model, channel, place.row);
+        if lines > 0 {
+            let behind = lines.saturating_sub(place.line + 1);
+            if left <= behind {
+                return Place { line: place.line + left, ..place };
+            }
+            left -= behind + 1;
         }
-        left -= behind + 1;
         place = Place { row: place.row + 1, line: 0 };
     }
     place

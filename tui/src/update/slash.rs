@@ -6,7 +6,7 @@ use mechat_client::Command;
 use mechat_protocol::request::ChannelKind;
 use mechat_protocol::{ChannelId, ChannelName};
 
-use super::{Effect, act, channels, compose, finder, scroll, start};
+use super::{Effect, act, channels, compose, finder, reading, scroll, start};
 use crate::action::{self, ActionId as Id};
 use crate::model::overlay::Panel;
 use crate::model::{Composer, Link, Model, Overlay, Sending};
@@ -59,6 +59,8 @@ pub fn run(model: &mut Model, id: Id, arguments: &str) -> Vec<Effect> {
         Id::Sessions => panel(model, Panel::Sessions, Some(Command::ListChannels)),
         Id::Who => who(model),
         Id::History => history(model, arguments),
+        Id::ToggleBare => reading::toggle_bare(model),
+        Id::ToggleSpoilers => reading::toggle_spoilers(model),
         Id::Retry => retry(model),
         Id::Discard => discard(model),
         Id::Invite => panel(model, Panel::Invite, None),

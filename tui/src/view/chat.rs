@@ -10,7 +10,6 @@ use crate::action::ActionId;
 use crate::model::{Channel, Model, Scroll, Tone};
 use crate::text;
 use crate::theme::Role;
-use crate::update::scroll;
 
 /// Draws the chat.
 pub fn chat(model: &Model, frame: &mut Frame<'_>) {
@@ -106,27 +105,10 @@ fn messages(model: &Model, channel: &Channel, area: Rect, frame: &mut Frame<'_>)
         }
         return paint(frame, area, lines);
     }
-    let room = usize::from(area.height);
-    let bottom = scroll::bottom_place(model, channel);
-    let top = scroll::top_place(model, channel).or(bottom);
-    let top = match (top, bottom) {
-        (Some(top), Some(bottom)) => Some(top.min(bottom)),
-        _ => None,
-    };
-    let start = top.map_or(0, |place| place.row);
-    let skip = top.map_or(0, |place| place.line);
-    let mut shown = Vec::with_capacity(room + 8);
-    for row in start..channel.rows() {
-        if shown.len() >= room + skip {
-            break;
-        }
-        shown.extend(timeline::lines(model, channel, row));
-    }
-    // A short log stands at the bottom, where the next message will appear.
-    let lines: Vec<Line<'static>> = shown.into_iter().skip(skip).take(room).collect();
-    let gap = u16::try_from(room - lines.len()).unwrap_or(0);
-    let area = Rect { y: area.y + gap, height: area.height - gap, ..area };
-    paint(frame, area, lines);
+    let shown = timeline::shown(model, channel);
+    let y = timeline::first_y(model, shown.len());
+    let area = Rect { y, height: area.bottom().saturating_sub(y), ..area };
+    paint(frame, area, shown.into_iter().map(|shown| shown.line));
 }
 
 fn nothing_joined(model: &Model, area: Rect, frame: &mut Frame<'_>) {

@@ -61,6 +61,9 @@ pub const fn is_narrow(size: (u16, u16)) -> bool {
 
 /// Whether the channels and the participants are shown.
 pub fn panes(model: &Model) -> (bool, bool) {
+    if model.reading.bare {
+        return (false, false);
+    }
     let by_itself = !is_narrow(model.size);
     (model.panes.channels.unwrap_or(by_itself), model.panes.participants.unwrap_or(by_itself))
 }
@@ -129,16 +132,18 @@ pub fn chat(model: &Model) -> Chat {
     let wanted = composer::rows(model, centre.width);
     let composer_rows = wanted.min((body.height / 3).max(1));
     let notice_rows = notice_rows(model, centre.width).min(body.height.saturating_sub(composer_rows + 4));
-    let timeline_rows = body.height.saturating_sub(2 + composer_rows + notice_rows);
+    // Copied with the mouse, a title and a rule would stand among the messages.
+    let edge = u16::from(!model.reading.bare);
+    let timeline_rows = body.height.saturating_sub(2 * edge + composer_rows + notice_rows);
     let part = |y: u16, height: u16| Rect { y: body.y + y, height, ..centre };
     Chat {
         banner,
         channels,
-        title: part(0, 1),
-        timeline: part(1, timeline_rows),
-        notice: part(1 + timeline_rows, notice_rows),
-        rule: part(1 + timeline_rows + notice_rows, 1),
-        composer: part(2 + timeline_rows + notice_rows, composer_rows),
+        title: part(0, edge),
+        timeline: part(edge, timeline_rows),
+        notice: part(edge + timeline_rows, notice_rows),
+        rule: part(edge + timeline_rows + notice_rows, edge),
+        composer: part(2 * edge + timeline_rows + notice_rows, composer_rows),
         participants,
         status,
     }
@@ -146,7 +151,7 @@ pub fn chat(model: &Model) -> Chat {
 
 /// The link's lines, one that says what they are, and a rule; a single line where they would crowd out the chat.
 fn banner_rows(model: &Model) -> u16 {
-    if !model.invite_banner || !matches!(model.screen, Screen::Chat) {
+    if model.reading.bare || !model.invite_banner || !matches!(model.screen, Screen::Chat) {
         return 0;
     }
     let link = crate::update::invite(model).map_or(0, |invite| text::width(&invite.to_string()));

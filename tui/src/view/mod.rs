@@ -9,6 +9,8 @@ pub mod finder;
 pub mod form;
 pub mod hits;
 pub mod layout;
+pub mod look;
+pub mod paint;
 pub mod panel;
 pub mod panes;
 pub mod start;
@@ -24,6 +26,7 @@ use ratatui::text::Line;
 use crate::model::{Model, Overlay, Screen};
 use crate::theme::Role;
 
+use paint::paint;
 pub use status::link_words;
 
 /// Draws the screen.
@@ -58,6 +61,13 @@ fn screen(model: &Model, frame: &mut Frame<'_>) {
         trust::question(model, trust, frame);
     }
     whichkey::whichkey(model, frame);
+    paint::narrow_rules(frame.buffer_mut());
+}
+
+/// What on the screen leads somewhere.
+pub fn links(model: &Model) -> Vec<timeline::ScreenLink> {
+    let chat = matches!(model.screen, Screen::Chat) && layout::fits(model.size);
+    if chat { timeline::links(model) } else { Vec::new() }
 }
 
 fn too_small(model: &Model, frame: &mut Frame<'_>, area: Rect) {
@@ -66,11 +76,4 @@ fn too_small(model: &Model, frame: &mut Frame<'_>, area: Rect) {
     let lines = crate::text::wrap(&text, usize::from(area.width), usize::from(area.width));
     let lines = lines.into_iter().map(|line| Line::styled(line.to_owned(), model.theme.style(Role::Strong)));
     paint(frame, area, lines);
-}
-
-/// Draws lines from the top of an area, as far as there is room.
-fn paint<'a>(frame: &mut Frame<'_>, area: Rect, lines: impl IntoIterator<Item = Line<'a>>) {
-    for (line, y) in lines.into_iter().zip(area.top()..area.bottom()) {
-        frame.buffer_mut().set_line(area.x, y, &line, area.width);
-    }
 }
