@@ -8,6 +8,8 @@
 
 pub mod claim;
 pub mod files;
+pub mod output;
+pub mod probe;
 pub mod settings;
 pub mod terminal;
 pub mod tokens;
@@ -32,6 +34,7 @@ use crate::theme::{PALETTES, Theme};
 use crate::update::{self, Effect, Event};
 use claim::Claimed;
 use files::Places;
+use probe::Probe;
 use settings::Settings;
 use terminal::{Panicked, Screen};
 use tokens::{Keyring, Request, Tokens};
@@ -228,7 +231,7 @@ impl App {
     }
 
     async fn run(&mut self) -> anyhow::Result<()> {
-        let mut keys = read_terminal();
+        let mut keys = read_terminal(self.screen.probe.take());
         let mut signals = Signals::new()?;
         while !self.quitting {
             let woken = self.wait(&mut keys, &mut signals).await;
@@ -411,9 +414,15 @@ impl App {
 type Keys = mpsc::Receiver<std::io::Result<TerminalEvent>>;
 
 /// Reads the terminal on a thread of its own: unlike a stream, a queue can be asked what is there without losing its waker.
-fn read_terminal() -> Keys {
+fn read_terminal(probe: Option<Probe>) -> Keys {
     let (events, keys) = mpsc::channel(KEYS_MAX);
     std::thread::spawn(move || {
+        let first = probe.map_or_else(Vec::new, Probe::answers);
+        for event in first {
+            if events.blocking_send(Ok(event)).is_err() {
+                return;
+            }
+        }
         loop {
             let event = crossterm::event::read();
             let failed = event.is_err();

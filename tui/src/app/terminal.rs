@@ -4,6 +4,7 @@
 //! twice. Nothing else writes to the screen.
 
 use std::io::{self, BufWriter, Stdout, Write};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -17,21 +18,26 @@ use crossterm::terminal::{
 };
 use crossterm::{Command, cursor, execute, queue, terminal};
 use ratatui::Terminal;
-use ratatui::backend::CrosstermBackend;
 use tokio::sync::Notify;
 
+use super::output::{self, Linked};
+use super::probe::{self, Probe, Told};
 use crate::model::Model;
 use crate::view;
 
 /// Bytes that one picture may take before it is written in parts.
 const PICTURE_LEN: usize = 32_768;
 
-type Backend = CrosstermBackend<BufWriter<Stdout>>;
+type Backend = Linked<BufWriter<Stdout>>;
 
 /// The taken terminal; dropping it gives it back.
 #[derive(Debug)]
 pub struct Screen {
     terminal: Terminal<Backend>,
+    shown: output::Shared,
+    /// For the thread that reads the terminal.
+    pub probe: Option<Probe>,
+    told: Option<Told>,
     mouse: bool,
 }
 
@@ -39,8 +45,13 @@ impl Screen {
     /// Takes the terminal.
     pub fn take() -> io::Result<Self> {
         enter()?;
-        match blank() {
-            Ok(terminal) => Ok(Self { terminal, mouse: false }),
+        let shown = output::Shared::default();
+        let taken = blank(&shown).and_then(|terminal| {
+            let (probe, told) = probe::ask()?.unzip();
+            Ok(Self { terminal, shown, probe, told, mouse: false })
+        });
+        match taken {
+            Ok(screen) => Ok(screen),
             Err(error) => {
                 restore();
                 Err(error)
@@ -55,9 +66,18 @@ impl Screen {
 
     /// Draws what changed, shown at once where the terminal can.
     pub fn draw(&mut self, model: &mut Model) -> io::Result<()> {
+        if let Some(policy) = self.told.as_ref().and_then(|told| told.try_recv().ok()) {
+            policy.put_in_force();
+            self.forget()?;
+        }
         model.size = self.size()?;
         queue!(self.terminal.backend_mut(), BeginSynchronizedUpdate)?;
-        self.terminal.draw(|frame| view::view(model, frame))?;
+        let shown = Rc::clone(&self.shown);
+        self.terminal.draw(|frame| {
+            view::view(model, frame);
+            let now = output::apply(&view::links(model), &shown.borrow(), frame.buffer_mut());
+            shown.replace(now);
+        })?;
         execute!(self.terminal.backend_mut(), EndSynchronizedUpdate)
     }
 
@@ -78,7 +98,8 @@ impl Screen {
     ///
     /// The library's own way would ask the terminal where its cursor is, and wait for an answer that the reading thread gets.
     pub fn forget(&mut self) -> io::Result<()> {
-        self.terminal = blank()?;
+        self.shown = output::Shared::default();
+        self.terminal = blank(&self.shown)?;
         execute!(self.terminal.backend_mut(), Clear(ClearType::All))
     }
 
@@ -130,8 +151,8 @@ impl Command for PressesAndDrags {
     }
 }
 
-fn blank() -> io::Result<Terminal<Backend>> {
-    Terminal::new(CrosstermBackend::new(BufWriter::with_capacity(PICTURE_LEN, io::stdout())))
+fn blank(shown: &output::Shared) -> io::Result<Terminal<Backend>> {
+    Terminal::new(Linked::new(BufWriter::with_capacity(PICTURE_LEN, io::stdout()), Rc::clone(shown)))
 }
 
 fn enter() -> io::Result<()> {
