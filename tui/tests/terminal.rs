@@ -469,3 +469,40 @@ fn a_press_of_the_mouse_does_what_stands_there_and_a_theme_is_kept_for_the_next_
     let cell = seen.parser.screen().cell(0, 0).expect("a cell").bgcolor();
     assert_ne!(cell, vt100::Color::Default, "nord has a background");
 }
+
+#[test]
+fn an_address_that_wraps_reaches_the_terminal_as_one_link() {
+    let home = Home::new();
+    let relay = Relay::start(&home.of("relay"));
+    let mut ann = Terminal::open(&home.of("ann"), &[&relay.invite]);
+    ann.register("ann");
+    ann.shows("#lobby · ");
+    let url = "https://example.org/a/path/that/is/longer/than/the/timeline/of/a/small/terminal";
+    ann.keys(&format!("{url}\r"));
+    ann.until("it is said", |screen| {
+        screen.contains("/of/a/small/terminal") && !screen.contains("… sending")
+    });
+    let raw = ann.seen.lock().unwrap_or_else(PoisonError::into_inner).raw.clone();
+    let raw = String::from_utf8_lossy(&raw);
+    let openings: Vec<&str> =
+        raw.match_indices("\x1b]8;id=").filter_map(|(at, _)| raw[at..].split("\x1b\\").next()).collect();
+    assert!(!openings.is_empty() && openings.iter().all(|opening| opening.ends_with(&format!(";{url}"))));
+    assert!(openings.windows(2).all(|pair| pair[0] == pair[1]), "one id: {openings:?}");
+    ann.keys("\x11");
+    assert_eq!(ann.ended(), 0);
+}
+
+#[test]
+fn a_terminal_that_draws_ambiguous_characters_wide_gets_lines_that_are_not() {
+    let home = Home::new();
+    let mut ann = Terminal::open(&home.of("ann"), &[]);
+    ann.until("the questions", |_| {
+        let seen = ann.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8_lossy(&seen.raw).matches("\x1b[6n").count() == 5
+    });
+    // The first sample took two cells, and so did the others.
+    ann.keys(&"\x1b[1;3R".repeat(5));
+    ann.until("lines in ASCII", |screen| screen.contains("No relay yet") && !screen.contains('│'));
+    ann.signal("-TERM");
+    ann.ended();
+}

@@ -13,6 +13,8 @@ pub fn toggle_bare(model: &mut Model) -> Vec<Effect> {
     model.reading.bare = !model.reading.bare;
     if model.reading.bare {
         model.inform("messages alone, for copying with the mouse; /bare brings the panes back");
+    } else {
+        model.notice = None;
     }
     vec![mouse(model)]
 }

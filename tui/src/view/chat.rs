@@ -81,7 +81,11 @@ fn title(model: &Model, area: Rect, frame: &mut Frame<'_>) {
     let members = channel.members.as_ref().map_or(info.members as usize, std::collections::BTreeSet::len);
     let people = if members == 1 { "1 participant".to_owned() } else { format!("{members} participants") };
     let name = format!("#{}", text::harmless(info.name.as_str()));
-    let more = format!(" · {people} · host @{}", text::harmless(info.host.as_str()));
+    let topic = match text::harmless(info.topic.as_str()) {
+        topic if topic.trim().is_empty() => String::new(),
+        topic => format!(" · {topic}"),
+    };
+    let more = format!("{topic} · {people} · host @{}", text::harmless(info.host.as_str()));
     let room = usize::from(area.width).saturating_sub(text::width(&name));
     let line = Line::from(vec![
         Span::styled(name, model.theme.style(Role::Strong)),

@@ -122,9 +122,11 @@ pub fn participants(model: &Model, area: Rect, frame: &mut Frame<'_>) {
         .into_iter()
         .map(|name| person_line(model, name, true, words, width))
         .chain(away.into_iter().map(|name| person_line(model, name, false, words, width)))
+        // However many there are, only those in view are looked at.
+        .take(room + 1)
         .collect();
     if people.len() > room {
-        let hidden = people.len() - room.saturating_sub(1);
+        let hidden = members.len() - room.saturating_sub(1);
         people.truncate(room.saturating_sub(1));
         people.push(Line::styled(text::clip(&format!("  {hidden} more: /who"), width).into_owned(), quiet));
     }
@@ -143,7 +145,9 @@ fn person_line(model: &Model, name: &AccountName, here: bool, words: bool, width
         if here { ("● ", "connected", Role::Good) } else { ("○ ", "disconnected", Role::Quiet) };
     let word = if words { format!(" {word}") } else { String::new() };
     let room = width.saturating_sub(2 + text::width(&word));
-    let shown = text::clip(&text::harmless(name.as_str()), room).into_owned();
+    let doubtful = model.reading.names.borrow_mut().is_doubtful(name);
+    let sign = if doubtful { text::names::DOUBTFUL } else { "" };
+    let shown = text::clip(&format!("{}{sign}", text::harmless(name.as_str())), room).into_owned();
     let name_style = if here { model.theme.name(name.as_str()) } else { model.theme.style(Role::Quiet) };
     let style = model.theme.style(role);
     Line::from(vec![Span::styled(glyph, style), Span::styled(shown, name_style), Span::styled(word, style)])
