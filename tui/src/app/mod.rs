@@ -59,6 +59,12 @@ pub const AGENT: &str = concat!("mechat-tui/", env!("CARGO_PKG_VERSION"));
 pub fn run(wanted: Wanted, level: LevelFilter) -> anyhow::Result<ExitCode> {
     let started = Instant::now();
     let panicked = Panicked::watch();
+    let runtime = runtime(wanted.host.is_some())?;
+    // Before the terminal is taken: a signal that nobody waits for would end the program without giving it back.
+    let signals = {
+        let _entered = runtime.enter();
+        Signals::new()?
+    };
     let mut screen = Screen::take().context("the terminal cannot be used")?;
     let (relays, broken) = match files::load_relays(&wanted.places) {
         Ok(relays) => (relays, None),
@@ -81,7 +87,6 @@ pub fn run(wanted: Wanted, level: LevelFilter) -> anyhow::Result<ExitCode> {
     let effects = start(&mut model, &wanted);
     screen.draw(&mut model)?;
     files::start_log(&wanted.places, level);
-    let runtime = runtime(wanted.host.is_some())?;
     let outcome = runtime.block_on(async {
         let mut app = App::new(model, screen, wanted.places, started, panicked, settings);
         app.keep_relays_file = broken.is_some();
@@ -89,7 +94,7 @@ pub fn run(wanted: Wanted, level: LevelFilter) -> anyhow::Result<ExitCode> {
             app.host(options);
         }
         app.perform(effects)?;
-        app.run().await?;
+        app.run(signals).await?;
         app.finish().await;
         anyhow::Ok(())
     });
@@ -230,9 +235,8 @@ impl App {
         });
     }
 
-    async fn run(&mut self) -> anyhow::Result<()> {
+    async fn run(&mut self, mut signals: Signals) -> anyhow::Result<()> {
         let mut keys = read_terminal(self.screen.probe.take());
-        let mut signals = Signals::new()?;
         while !self.quitting {
             let woken = self.wait(&mut keys, &mut signals).await;
             self.feed(woken)?;
