@@ -43,6 +43,9 @@ pub struct Config {
     /// The directory of the outboxes on disk, made if it is missing: what is said is there before it is sent, and goes out
     /// after a crash. `None` where what is not acknowledged may end with the process, as for a bot that says it again.
     pub outbox: Option<PathBuf>,
+    /// Whether the user keeps the logs it was handed, and says after each sign-in as somebody new how far it has them
+    /// ([`Command::Known`]); nothing of them is read before.
+    pub resumes: bool,
 }
 
 /// A handle on a running client. Cheap to clone; the client stops when the last is dropped.
@@ -117,7 +120,13 @@ struct Driver {
 impl Driver {
     fn new(config: Config, commands: mpsc::Receiver<Command>, events: mpsc::Sender<Event>) -> Self {
         let agent = config.agent.clone();
-        let session = if config.outbox.is_some() { Session::keeping(agent) } else { Session::new(agent) };
+        let mut session = Session::new(agent);
+        if config.outbox.is_some() {
+            session = session.keeping();
+        }
+        if config.resumes {
+            session = session.resuming();
+        }
         let keeper = config.outbox.clone().map(|directory| Keeper::new(directory, config.address.clone()));
         Self {
             config,

@@ -5,9 +5,14 @@ use std::time::Duration;
 use mechat_certs::TrustError;
 use mechat_protocol::event::Close;
 use mechat_protocol::message::Message;
-use mechat_protocol::reply::{ChannelInfo, ConnectionRow, ErrorReply, Participant, Welcome};
+use mechat_protocol::reply::{
+    ChannelInfo, ConnectionRow, ErrorReply, Found, Marks, Participant, Posts, Profile, Welcome,
+};
+use mechat_protocol::request::HistoryRange;
 use mechat_protocol::secret::Token;
-use mechat_protocol::{AccountName, ChannelId, Content, Entry, Nonce, Position, SessionId, UnixMillis};
+use mechat_protocol::{AccountName, ChannelId, Entry, Nonce, Position, Seq, SessionId, UnixMillis};
+
+use crate::outbox::Utterance;
 
 /// Something happened.
 #[derive(Debug, Clone)]
@@ -51,20 +56,69 @@ pub enum Event {
         /// Whether they are news, and not the backlog read after sign-in.
         live: bool,
     },
-    /// The requested older part of a channel, ascending.
+    /// The requested part of a channel, ascending, in the state of all that was handed on before.
     History {
         /// The channel.
         channel: ChannelId,
+        /// From the request.
+        range: HistoryRange,
         /// May be empty.
         entries: Vec<Entry>,
-        /// Whether there is more before the first.
+        /// Whether there is more in the range's direction: after the last, else before the first.
         more: bool,
     },
     /// The channel's log is another one than before (restored or rolled back): forget its entries.
     Reset(ChannelId),
+    /// More was missed than is read on its own: these are not handed on, and what comes next lies behind them. What was handed on before
+    /// may have been edited or deleted among them, so it is to be read again before it is shown again.
+    Skipped {
+        /// The channel.
+        channel: ChannelId,
+        /// The first that is missing.
+        from: Seq,
+        /// The last that is missing.
+        to: Seq,
+    },
+    /// Everything that was missed before this connection has been handed on; from here on it is live.
+    CaughtUp,
+    /// The account's marks in a channel, after `Mark` and from its other devices.
+    Marks {
+        /// The channel.
+        channel: ChannelId,
+        /// As they are now.
+        marks: Marks,
+    },
+    /// Who is writing something in a channel, instead of who did before. Holds for `TYPING_MS`.
+    Typing {
+        /// The channel.
+        channel: ChannelId,
+        /// Who.
+        accounts: Vec<AccountName>,
+    },
+    /// The answer to [`Command::Search`](crate::Command::Search).
+    Found {
+        /// From the command.
+        ticket: u64,
+        /// What was found, or why not.
+        result: Result<Found, ErrorReply>,
+    },
+    /// The answer to [`Command::ListPosts`](crate::Command::ListPosts).
+    Posts {
+        /// From the command.
+        ticket: u64,
+        /// The messages, or why not.
+        result: Result<Posts, ErrorReply>,
+    },
+    /// The answer to [`Command::ReadProfile`](crate::Command::ReadProfile).
+    Profile {
+        /// From the command.
+        ticket: u64,
+        /// Who it is, or why that is not known.
+        result: Result<Profile, ErrorReply>,
+    },
     /// People came or went.
     Presence(Vec<Participant>),
-    /// An own message moved.
+    /// An own message or amendment moved.
     Outbox {
         /// Which.
         nonce: Nonce,
@@ -163,15 +217,21 @@ pub enum RequestKind {
     ListConnections,
     Say,
     ReadHistory,
+    Mark,
+    Typing,
+    Search,
+    ListPosts,
+    ReadProfile,
     Other,
 }
 
-/// How far an own message is.
+/// How far an own message or amendment is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OutboxState {
     /// In the outbox, and on disk where there is one; sent as soon as the link is up. Also told of what an earlier run left.
-    Pending(Content),
-    /// Durable at this position. Its entry also arrives as [`Event::Appended`], once, before or after this.
+    Pending(Utterance),
+    /// Durable at this position. Its entry also arrives as [`Event::Appended`], once, before or after this; an amendment that changed
+    /// nothing has no entry of its own, and the position is that of what it named.
     Acked {
         /// Where.
         position: Position,

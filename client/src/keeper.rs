@@ -285,6 +285,7 @@ mod tests {
     use mechat_protocol::{ChannelId, Content};
 
     use super::*;
+    use crate::outbox::Utterance;
 
     fn nonce(n: u128) -> Nonce {
         Nonce(uuid::Uuid::from_u128(n))
@@ -292,7 +293,11 @@ mod tests {
 
     fn keep(n: u128) -> Job {
         let content = Content::text("hi").expect("text");
-        Job::Keep(Unsent { channel: ChannelId(1), nonce: nonce(n), content, in_reply_to: None })
+        Job::Keep(Unsent {
+            channel: ChannelId(1),
+            nonce: nonce(n),
+            what: Utterance::Message { content, in_reply_to: None },
+        })
     }
 
     /// A keeper whose journal holds these, all synced.

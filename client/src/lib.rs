@@ -17,6 +17,7 @@ pub mod outbox;
 pub mod session;
 mod timeline;
 
-pub use command::Command;
+pub use command::{Command, KnownLog};
 pub use driver::{Client, Config};
 pub use event::{Event, Link, OutboxFile, OutboxState, RequestKind, SignedIn, SignedOut};
+pub use outbox::Utterance;

@@ -1,4 +1,4 @@
-//! Own messages that the relay has not acknowledged.
+//! What was said and the relay has not acknowledged: messages, and amendments of them.
 //!
 //! Owns their order and how far each is: to be written to disk, to be sent, on its way. It never does I/O.
 //!
@@ -9,8 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use mechat_protocol::limits::{DATA_LEN_MAX, IN_FLIGHT_MAX, MEDIA_TYPE_LEN_MAX, TEXT_LEN_MAX};
-use mechat_protocol::{ChannelId, Content, Nonce, Seq};
-use serde::{Deserialize, Serialize};
+use mechat_protocol::{Amendment, ChannelId, Content, Nonce, Seq};
 
 /// Messages sent and not yet answered.
 pub(crate) const WINDOW: usize = 256;
@@ -22,18 +21,41 @@ pub const MESSAGES_MAX: usize = 100_000;
 pub const BYTES_MAX: usize = 64 * 1_024 * 1_024;
 const _: () = assert!(BYTES_MAX > WINDOW * (TEXT_LEN_MAX + DATA_LEN_MAX + MEDIA_TYPE_LEN_MAX));
 
-/// One message.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// What a person says that becomes an entry of the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Utterance {
+    /// A message.
+    Message {
+        /// What.
+        content: Content,
+        /// The entry it answers.
+        in_reply_to: Option<Seq>,
+    },
+    /// A change of something that was said, or of the channel.
+    Amendment(Amendment),
+}
+
+impl Utterance {
+    /// Bytes of what it says.
+    fn len(&self) -> usize {
+        match self {
+            Self::Message { content, .. } | Self::Amendment(Amendment::Edit { content, .. }) => len(content),
+            Self::Amendment(Amendment::React { emoji, .. }) => emoji.as_str().len(),
+            Self::Amendment(Amendment::SetTopic { topic }) => topic.as_str().len(),
+            Self::Amendment(Amendment::Delete { .. } | Amendment::Pin { .. } | Amendment::Unknown) => 0,
+        }
+    }
+}
+
+/// One message or amendment.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unsent {
     /// Where.
     pub channel: ChannelId,
     /// Its name for good.
     pub nonce: Nonce,
     /// What.
-    pub content: Content,
-    /// The entry it answers.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub in_reply_to: Option<Seq>,
+    pub what: Utterance,
 }
 
 /// The outbox holds `MESSAGES_MAX` messages or `BYTES_MAX` bytes already.
@@ -61,7 +83,7 @@ pub(crate) struct Outbox {
 impl Outbox {
     /// Takes a message at the end. It is not sent before [`Outbox::written`]. A nonce that is here already changes nothing.
     pub(crate) fn push(&mut self, message: Unsent) -> Result<(), Full> {
-        let bytes = len(&message.content);
+        let bytes = message.what.len();
         if self.messages.len() >= MESSAGES_MAX || self.bytes + bytes > BYTES_MAX {
             return Err(Full);
         }
@@ -85,13 +107,13 @@ impl Outbox {
         let said = std::mem::take(self);
         for message in kept {
             let nonce = message.nonce;
-            let bytes = len(&message.content);
+            let bytes = message.what.len();
             self.insert(message, bytes);
             self.written(nonce);
         }
         for message in said.into_messages() {
             if !self.places.contains_key(&message.nonce) {
-                let bytes = len(&message.content);
+                let bytes = message.what.len();
                 self.insert(message, bytes);
             }
         }
@@ -133,7 +155,7 @@ impl Outbox {
             part.remove(&place);
         }
         let message = self.messages.remove(&place)?;
-        self.bytes -= len(&message.content);
+        self.bytes -= message.what.len();
         Some(message)
     }
 
@@ -157,7 +179,6 @@ impl Outbox {
     }
 }
 
-/// Bytes of what a message says.
 fn len(content: &Content) -> usize {
     match content {
         Content::Text { text } => text.as_str().len(),
@@ -176,7 +197,8 @@ mod tests {
 
     fn message(n: usize, text: &str) -> Unsent {
         let content = Content::text(text).expect("text");
-        Unsent { channel: ChannelId(1), nonce: nonce(n), content, in_reply_to: None }
+        let what = Utterance::Message { content, in_reply_to: None };
+        Unsent { channel: ChannelId(1), nonce: nonce(n), what }
     }
 
     fn filled(count: usize) -> Outbox {

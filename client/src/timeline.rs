@@ -36,8 +36,33 @@ impl Timeline {
         Self { epoch, last: None, head: Seq::ZERO, pulling: false, announced: false }
     }
 
+    /// One that the user has up to `last` from an earlier run.
+    pub(crate) const fn resumed(epoch: Epoch, last: Seq) -> Self {
+        Self { last: Some(last), ..Self::new(epoch) }
+    }
+
+    pub(crate) const fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
     pub(crate) const fn last(&self) -> Option<Seq> {
         self.last
+    }
+
+    /// Entries that were heard of and not handed on.
+    pub(crate) fn gap(&self) -> u64 {
+        self.last.map_or(0, |last| self.head.0.saturating_sub(last.0))
+    }
+
+    /// Gives up what lies before an entry of a page that begins anew; the first and the last of what is given up.
+    pub(crate) fn skip_to(&mut self, next: &Entry) -> Option<(Seq, Seq)> {
+        let from = self.last.filter(|_| next.epoch == self.epoch)?.next();
+        let to = Seq(next.seq.0.saturating_sub(1));
+        if from > to {
+            return None;
+        }
+        self.last = Some(to);
+        Some((from, to))
     }
 
     /// Takes note of an entry that was pushed.

@@ -11,7 +11,9 @@ use mechat_client::{Event as ClientEvent, OutboxState, RequestKind};
 use mechat_protocol::reply::ErrorReply;
 use mechat_protocol::{Body, ChannelId, Content, ErrorCode};
 use mechat_tui::update::Event;
-use stage::{Stage, account, entry, fingerprint, info, message, nonce, person, signed_in, welcome};
+use stage::{
+    Stage, account, entry, fingerprint, info, message, nonce, older, person, said, signed_in, welcome,
+};
 
 /// Steele and Vigna's `SplitMix64`: a seed names a run.
 struct Dice(u64);
@@ -116,7 +118,7 @@ fn relay_says(stage: &mut Stage, dice: &mut Dice, seqs: &mut [u64; 4]) {
             let first = dice.roll(40);
             let entries =
                 (first..first + dice.roll(30)).map(|seq| message(id, seq, name, dice.pick(&TEXTS))).collect();
-            stage.client(ClientEvent::History { channel: ChannelId(id), entries, more: dice.roll(2) == 0 })
+            stage.client(older(ChannelId(id), entries, dice.roll(2) == 0))
         }
         8 => stage.client(ClientEvent::Participants {
             channel: Some(ChannelId(id)),
@@ -131,7 +133,7 @@ fn relay_says(stage: &mut Stage, dice: &mut Dice, seqs: &mut [u64; 4]) {
             true,
         ))),
         12 => {
-            let state = OutboxState::Pending(Content::text("mine").expect("a text"));
+            let state = OutboxState::Pending(said(Content::text("mine").expect("a text")));
             stage.outbox(u128::from(dice.roll(4_000)), id, state)
         }
         13 => stage.outbox(

@@ -9,6 +9,7 @@ use mechat_certs::TrustError;
 use mechat_client::event::Link;
 use mechat_client::{Event as ClientEvent, OutboxState, RequestKind};
 use mechat_protocol::reply::{ConnectionRow, ConnectionState, ErrorReply};
+use mechat_protocol::request::HistoryRange;
 use mechat_protocol::{Body, ChannelId, Content, ErrorCode, UnixMillis};
 use mechat_tui::model::Target;
 use mechat_tui::plain::format;
@@ -229,6 +230,7 @@ fn history_is_collected_over_pages_and_written_in_order() {
     plain.line("history 250");
     let page = |from: u64, to: u64, more| ClientEvent::History {
         channel: ChannelId(1),
+        range: HistoryRange::Latest,
         entries: (from..=to).map(|seq| message(1, seq, "vera", &format!("m{seq}"))).collect(),
         more,
     };
@@ -380,7 +382,10 @@ fn what_an_earlier_run_left_is_told_and_waited_for() {
     let mut plain = Plain::in_lobby();
     let content = Content::text("from yesterday").expect("text");
     let outbox = |state| ClientEvent::Outbox { nonce: nonce(900), channel: ChannelId(1), state };
-    plain.client(outbox(OutboxState::Pending(content)));
+    plain.client(outbox(OutboxState::Pending(mechat_client::Utterance::Message {
+        content,
+        in_reply_to: None,
+    })));
     assert_eq!(plain.err, ["* still to be sent: from yesterday"]);
     plain.feed(Input::End);
     assert_eq!(plain.exit, None, "not before it is acknowledged");

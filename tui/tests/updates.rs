@@ -13,7 +13,10 @@ use mechat_protocol::secret::Token;
 use mechat_protocol::{Body, ChannelId, ErrorCode, Seq, UnixMillis};
 use mechat_tui::model::{RelayBook, Screen, Target};
 use mechat_tui::update::{self, Effect, Event};
-use stage::{Stage, account, channel, entry, fingerprint, info, message, nonce, person, signed_in, welcome};
+use stage::{
+    Stage, account, channel, entry, fingerprint, info, message, nonce, older, person, said, signed_in,
+    welcome,
+};
 
 fn error(code: ErrorCode) -> ErrorReply {
     ErrorReply::new(None, code, "the relay's words")
@@ -303,14 +306,14 @@ fn what_was_said_shows_at_once_and_never_twice() {
     let sent = stage.commands();
     assert!(sent.len() == 1 && sent[0].starts_with("Say"), "{sent:?}");
     let content = mechat_protocol::Content::text("hello").expect("text");
-    stage.outbox(name, 1, OutboxState::Pending(content.clone()));
+    stage.outbox(name, 1, OutboxState::Pending(said(content.clone())));
     let mut entry = message(1, 5, "misha", "hello");
     entry.nonce = Some(nonce(name));
     let position = entry.position();
     stage.live(entry.clone());
     stage.outbox(name, 1, OutboxState::Acked { position, at: UnixMillis(0) });
     stage.live(entry);
-    stage.outbox(name, 1, OutboxState::Pending(content));
+    stage.outbox(name, 1, OutboxState::Pending(said(content)));
     assert_eq!(stage.picture().matches("  hello").count(), 1, "{}", stage.picture());
     assert!(!stage.shows("sending"));
 }
@@ -332,11 +335,11 @@ fn what_an_earlier_run_left_has_a_row_until_its_entry_is_known_however_old_that_
     let place = |seq| mechat_protocol::Position { seq: Seq(seq), ..message(1, 1, "misha", "x").position() };
     let acked = |seq| OutboxState::Acked { position: place(seq), at: UnixMillis(0) };
     stage.live(message(1, 50, "vera", "today"));
-    stage.outbox(901, 1, OutboxState::Pending(content.clone()));
+    stage.outbox(901, 1, OutboxState::Pending(said(content.clone())));
     assert!(stage.shows("  from yesterday"), "{}", stage.picture());
     stage.outbox(901, 1, acked(3));
     assert!(!stage.shows("from yesterday"), "its entry is far above: {}", stage.picture());
-    stage.outbox(902, 1, OutboxState::Pending(content));
+    stage.outbox(902, 1, OutboxState::Pending(said(content)));
     stage.outbox(902, 1, acked(51));
     assert!(stage.shows("  from yesterday"), "its entry is still to come");
     let mut entry = message(1, 51, "misha", "from yesterday");
@@ -349,7 +352,7 @@ fn what_an_earlier_run_left_has_a_row_until_its_entry_is_known_however_old_that_
 fn a_message_for_a_channel_that_was_left_gives_its_words_back_when_it_fails() {
     let mut stage = Stage::in_chat((80, 24));
     let content = mechat_protocol::Content::text("too late").expect("text");
-    stage.outbox(901, 99, OutboxState::Pending(content));
+    stage.outbox(901, 99, OutboxState::Pending(said(content)));
     assert!(!stage.shows("too late"));
     stage.outbox(901, 99, OutboxState::Failed(error(ErrorCode::NotAMember)));
     assert!(stage.shows("not sent: too late (the relay's words)"), "{}", stage.picture());
@@ -601,11 +604,11 @@ fn older_messages_are_asked_for_once_and_joined_without_a_gap() {
     assert!(asked[0].contains("Before { seq: Seq(250) }"), "{asked:?}");
     assert!(stage.shows("loading older…"), "{}", stage.picture());
     let far: Vec<_> = (100..=120).map(|seq| message(4, seq, "vera", "far")).collect();
-    stage.client(ClientEvent::History { channel: ChannelId(4), entries: far, more: true });
+    stage.client(older(ChannelId(4), far, true));
     let known = |stage: &Stage| stage.model.channel(ChannelId(4)).map(|channel| channel.entries.len());
     assert_eq!(known(&stage), Some(51), "a page that does not fit would hide a gap");
     let page: Vec<_> = (200..=260).map(|seq| message(4, seq, "vera", &format!("m{seq}"))).collect();
-    stage.client(ClientEvent::History { channel: ChannelId(4), entries: page, more: true });
+    stage.client(older(ChannelId(4), page, true));
     assert_eq!(known(&stage), Some(101), "overlapping entries once");
     let channel = stage.model.channel(ChannelId(4)).expect("joined");
     assert!(channel.entries.windows(2).all(|pair| pair[0].seq.next() == pair[1].seq));
@@ -613,7 +616,7 @@ fn older_messages_are_asked_for_once_and_joined_without_a_gap() {
     stage.key(KeyCode::Home);
     assert!(stage.commands()[0].contains("Seq(200)"));
     let page: Vec<_> = (1..200).map(|seq| message(4, seq, "vera", &format!("m{seq}"))).collect();
-    stage.client(ClientEvent::History { channel: ChannelId(4), entries: page, more: false });
+    stage.client(older(ChannelId(4), page, false));
     stage.key(KeyCode::Home);
     assert!(stage.shows("beginning of #tall") && stage.shows("m1"), "{}", stage.picture());
     assert!(stage.commands().is_empty());

@@ -182,6 +182,7 @@ impl Sender {
             invited: Some(arguments.fingerprint),
             agent: "mechat-bench chaos".into(),
             outbox: Some(directory.join("outbox")),
+            resumes: false,
         });
         let names =
             (0..MEMBERSHIPS).map(|n| format!("chaos-{}", (number * MEMBERSHIPS / 2 + n) % CHANNELS).parse());

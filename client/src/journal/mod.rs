@@ -3,7 +3,7 @@
 //! Owns the file's form, its lock, what is live in it, and its compaction. Everything here blocks; the [`keeper`](crate::keeper) runs it
 //! off the runtime's threads. It never decides what is sent.
 //!
-//! The file is a row of records ([`record`]): what it is, then messages kept and messages gone. It is only ever appended to, cut at its
+//! The file is a row of records ([`record`]): what it is, then messages and amendments kept, and those gone. It is only ever appended to, cut at its
 //! end, or replaced whole by a rename.
 //!
 //! Invariants: what [`Journal::flush`] reported as written is read by the next [`Journal::open`], whatever ends the process, and after
@@ -88,13 +88,16 @@ impl Journal {
         let lock = lock.ok_or(JournalError::InUse)?;
         let header = Record::header(relay, account);
         let found = survey(&path).map_err(failed)?;
-        if found.header.as_ref().is_some_and(|found| *found != header) {
+        let is_older = found.header == Some(Record::header_before(relay, account));
+        if !is_older && found.header.as_ref().is_some_and(|found| *found != header) {
             return Err(JournalError::Foreign { path });
         }
         let damage = found.tell_damage(&path).map_err(failed)?;
         let header = header.encoded().map_err(failed)?;
         let file = match found.len {
             0 => write_whole(&path, &header, &[]),
+            // An older version would take what is written from here on for damage: the header keeps it away.
+            _ if is_older => write_whole(&path, &header, &found.live),
             // What is behind the good part was told, and is aside.
             len => writable(&path).and_then(|file| file.set_len(len).map(|()| (file, len))),
         };
@@ -117,7 +120,7 @@ impl Journal {
         if self.live.contains_key(&nonce) {
             return Ok(());
         }
-        let record = Record::Kept { message }.encoded()?;
+        let record = Record::from(message).encoded()?;
         let len = record.len() as u64;
         self.owed.extend(record);
         self.live.insert(nonce, len);
@@ -224,18 +227,19 @@ fn survey(path: &Path) -> io::Result<Found> {
             found.header = Some(record);
             continue;
         }
-        match record {
-            Record::Kept { message } => {
-                places.insert(message.nonce, messages.len());
-                messages.push(Some(message));
-            }
+        let kept = match record {
+            Record::Kept { message } => Unsent::from(message),
+            Record::Amending { amending } => Unsent::from(amending),
             Record::Gone { nonce } => {
                 if let Some(place) = places.remove(&nonce) {
                     messages[place] = None;
                 }
+                continue;
             }
-            Record::Outbox { .. } => {}
-        }
+            Record::Outbox { .. } => continue,
+        };
+        places.insert(kept.nonce, messages.len());
+        messages.push(Some(kept));
     }
     found.live = messages.into_iter().flatten().collect();
     (found.len, found.rest) = (reader.at, end - reader.at);
@@ -283,7 +287,7 @@ fn write_whole(path: &Path, header: &[u8], live: &[Unsent]) -> io::Result<(File,
     let new = path.with_extension("new");
     let mut bytes = header.to_vec();
     for message in live {
-        bytes.extend(Record::Kept { message: message.clone() }.encoded()?);
+        bytes.extend(Record::from(message.clone()).encoded()?);
     }
     // What lies there is of a run that ended before the rename; this one has the lock.
     let mut file = create_private(OpenOptions::new().create(true).truncate(true), &new)?;
@@ -296,7 +300,7 @@ fn write_whole(path: &Path, header: &[u8], live: &[Unsent]) -> io::Result<(File,
 }
 
 fn record_len(message: &Unsent) -> io::Result<u64> {
-    Ok(Record::Kept { message: message.clone() }.encoded()?.len() as u64)
+    Ok(Record::from(message.clone()).encoded()?.len() as u64)
 }
 
 fn writable(path: &Path) -> io::Result<File> {

@@ -11,14 +11,15 @@
 use std::io::{self, Read};
 
 use mechat_protocol::limits::FRAME_LEN_MAX;
-use mechat_protocol::{AccountName, Nonce, RelayAddress};
+use mechat_protocol::{AccountName, Amendment, ChannelId, Content, Nonce, RelayAddress, Seq};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::outbox::Unsent;
+use crate::outbox::{Unsent, Utterance};
 
-/// The form that this code writes and reads.
-const VERSION: u32 = 1;
+/// The form that this code writes. It also reads the one before, which knew no `amending`.
+const VERSION: u32 = 2;
+const VERSION_BEFORE: u32 = 1;
 /// Bytes before the value.
 const PREFIX_LEN: usize = LENGTH_LEN + CHECKSUM_LEN;
 const LENGTH_LEN: usize = 4;
@@ -33,14 +34,64 @@ pub(super) enum Record {
     /// What the file is.
     Outbox { version: u32, relay: String, account: String },
     /// A message was said.
-    Kept { message: Unsent },
-    /// A message was acknowledged or refused.
+    Kept { message: Message },
+    /// Something was amended.
+    Amending { amending: Amending },
+    /// One of either was acknowledged or refused.
     Gone { nonce: Nonce },
+}
+
+/// A message as it stands in the file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Message {
+    channel: ChannelId,
+    nonce: Nonce,
+    content: Content,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    in_reply_to: Option<Seq>,
+}
+
+/// An amendment as it stands in the file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Amending {
+    channel: ChannelId,
+    nonce: Nonce,
+    amendment: Amendment,
+}
+
+impl From<Unsent> for Record {
+    fn from(Unsent { channel, nonce, what }: Unsent) -> Self {
+        match what {
+            Utterance::Message { content, in_reply_to } => {
+                Self::Kept { message: Message { channel, nonce, content, in_reply_to } }
+            }
+            Utterance::Amendment(amendment) => {
+                Self::Amending { amending: Amending { channel, nonce, amendment } }
+            }
+        }
+    }
+}
+
+impl From<Message> for Unsent {
+    fn from(Message { channel, nonce, content, in_reply_to }: Message) -> Self {
+        Self { channel, nonce, what: Utterance::Message { content, in_reply_to } }
+    }
+}
+
+impl From<Amending> for Unsent {
+    fn from(Amending { channel, nonce, amendment }: Amending) -> Self {
+        Self { channel, nonce, what: Utterance::Amendment(amendment) }
+    }
 }
 
 impl Record {
     pub(super) fn header(relay: &RelayAddress, account: &AccountName) -> Self {
         Self::Outbox { version: VERSION, relay: relay.to_string(), account: account.to_string() }
+    }
+
+    /// The header as the version before wrote it.
+    pub(super) fn header_before(relay: &RelayAddress, account: &AccountName) -> Self {
+        Self::Outbox { version: VERSION_BEFORE, relay: relay.to_string(), account: account.to_string() }
     }
 
     /// The record as it stands in the file. Fails only for what is too long for a record, which no validated message is.

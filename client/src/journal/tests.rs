@@ -1,8 +1,9 @@
 //! The file itself: crashes at every byte, damage, compaction, two owners, a full disk.
 
-use mechat_protocol::{ChannelId, Content};
+use mechat_protocol::{Amendment, ChannelId, Content, Seq};
 
 use super::*;
+use crate::outbox::Utterance;
 
 impl Journal {
     /// From here on it writes elsewhere; returns where it wrote.
@@ -25,7 +26,7 @@ fn nonce(n: usize) -> Nonce {
 
 fn message(n: usize) -> Unsent {
     let content = Content::text(format!("message {n}")).expect("text");
-    Unsent { channel: ChannelId(7), nonce: nonce(n), content, in_reply_to: None }
+    Unsent { channel: ChannelId(7), nonce: nonce(n), what: Utterance::Message { content, in_reply_to: None } }
 }
 
 fn open(directory: &Path) -> (Journal, Left) {
@@ -175,10 +176,33 @@ fn what_is_no_outbox_of_the_account_is_left_alone() {
     fs::rename(&path, directory.path().join(file_name(&relay(), &bob))).expect("renamed");
     let error = Journal::open(directory.path(), &relay(), &bob).expect_err("it is ann's");
     assert!(matches!(&error, JournalError::Foreign { .. }) && error.to_string().contains("move it away"));
-    let later = Record::Outbox { version: 2, relay: relay().to_string(), account: ann().to_string() };
+    let later = Record::Outbox { version: 3, relay: relay().to_string(), account: ann().to_string() };
     fs::write(&path, later.encoded().expect("short")).expect("written");
     assert!(matches!(Journal::open(directory.path(), &relay(), &ann()), Err(JournalError::Foreign { .. })));
     assert_eq!(fs::read(&path).expect("there"), later.encoded().expect("short"));
+}
+
+#[test]
+fn what_the_version_before_kept_is_read_and_its_file_then_keeps_that_version_away() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = path_in(directory.path());
+    let record = |record: Record| record.encoded().expect("short");
+    let mut bytes = record(Record::header_before(&relay(), &ann()));
+    for n in [2, 1] {
+        bytes.extend(record(message(n).into()));
+    }
+    fs::write(&path, &bytes).expect("written");
+    let (mut journal, left_before) = open(directory.path());
+    assert_eq!(left_before, Left { messages: vec![message(2), message(1)], damage: None });
+    let amendment = Utterance::Amendment(Amendment::Delete { seq: Seq(4) });
+    let amending = Unsent { what: amendment, ..message(3) };
+    journal.keep(amending.clone()).expect("short");
+    journal.forget(nonce(2)).expect("short");
+    journal.flush().expect("written");
+    drop(journal);
+    assert_eq!(left(directory.path()), [message(1), amending]);
+    let header = record(Record::header(&relay(), &ann()));
+    assert!(fs::read(&path).expect("there").starts_with(&header));
 }
 
 #[test]

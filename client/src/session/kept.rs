@@ -71,7 +71,7 @@ impl Session {
         }
         outputs.extend(damage.map(|what| file(OutboxFile::Damaged { what })));
         for message in &messages {
-            let state = OutboxState::Pending(message.content.clone());
+            let state = OutboxState::Pending(message.what.clone());
             outputs.push(moved(message.nonce, message.channel, state));
         }
         self.outbox.restore(messages);
@@ -109,7 +109,7 @@ impl Session {
     /// The message may be sent.
     fn release(&mut self, nonce: Nonce, outputs: &mut Vec<Output>) {
         if let Some(message) = self.outbox.written(nonce) {
-            let state = OutboxState::Pending(message.content.clone());
+            let state = OutboxState::Pending(message.what.clone());
             outputs.push(moved(nonce, message.channel, state));
         }
     }
@@ -135,6 +135,7 @@ mod tests {
     use super::super::{Input, Pending};
     use super::*;
     use crate::Command;
+    use crate::outbox::Utterance;
 
     fn ann() -> AccountName {
         AccountName::new("ann").expect("name")
@@ -142,7 +143,7 @@ mod tests {
 
     fn message(n: u128) -> Unsent {
         let content = Content::text("hi").expect("text");
-        Unsent { channel: DEN, nonce: nonce(n), content, in_reply_to: None }
+        Unsent { channel: DEN, nonce: nonce(n), what: Utterance::Message { content, in_reply_to: None } }
     }
 
     fn restored(account: AccountName, numbers: &[u128]) -> Input {

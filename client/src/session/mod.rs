@@ -26,18 +26,22 @@ use secrecy::SecretString;
 use crate::Command;
 use crate::backoff;
 use crate::event::{Event, Link, RequestKind, SignedOut};
-use crate::outbox::{Outbox, Unsent};
+use crate::outbox::{Outbox, Unsent, Utterance};
 use crate::timeline::Timeline;
 
 mod kept;
+mod known;
 mod lists;
 mod logs;
+mod marks;
+mod pending;
 mod sign_in;
 mod talk;
 
 #[cfg(test)]
 mod tests;
 
+use pending::Pending;
 use sign_in::Flow;
 
 /// Milliseconds without a word from the relay after which the link is taken for dead.
@@ -49,6 +53,9 @@ const RETRY_MS: u64 = 1_000;
 const RETRY_MAX_MS: u64 = 60_000;
 /// Milliseconds that a connection must have stood for the next failure to count as the first.
 const STABLE_MS: u64 = 10_000;
+
+/// Entries of one channel that are read one page after another to fill a gap; a larger one is skipped, and told.
+pub const GAP_MAX: u64 = 5_000;
 
 /// The time and some randomness, with each input.
 #[derive(Debug, Clone, Copy)]
@@ -173,28 +180,6 @@ enum State {
     Stopped,
 }
 
-/// A request in flight, and what its reply is for.
-#[derive(Debug)]
-enum Pending {
-    Hello,
-    Ping,
-    /// A step of registration, login or resume.
-    SignIn(RequestKind),
-    Logout,
-    Create,
-    Join,
-    Leave(ChannelId),
-    Say(Nonce),
-    Channels(lists::ChannelRows),
-    Participants(lists::ParticipantRows),
-    Connections(Vec<mechat_protocol::reply::ConnectionRow>),
-    /// A page that continues a timeline.
-    Pull(ChannelId),
-    /// A page that the user asked for.
-    History(ChannelId),
-    Call(u64),
-}
-
 /// The state machine. See the module's documentation.
 #[derive(Debug)]
 pub struct Session {
@@ -221,11 +206,21 @@ pub struct Session {
     logging_out: bool,
     next_step: u64,
     timelines: BTreeMap<ChannelId, Timeline>,
-    /// History pages that wait for their turn.
+    /// Pages that wait for their turn.
     pages: VecDeque<logs::PageWanted>,
     pages_in_flight: usize,
     outbox: Outbox,
     disk: kept::Disk,
+    /// Marks that the relay does not have.
+    marks: marks::Waiting,
+    /// When refused marks are said again.
+    retry_marks_ms: Option<u64>,
+    /// Where and when it was said that the user is writing.
+    typing_said: Option<(ChannelId, u64)>,
+    handover: known::Handover,
+    /// Seqs beyond which what was missed is skipped.
+    gap_max: u64,
+    progress: known::Progress,
     /// When refused messages are sent again.
     retry_outbox_ms: Option<u64>,
     /// When the channels are listed again, since a page was refused.
@@ -268,6 +263,12 @@ impl Session {
             pages_in_flight: 0,
             outbox: Outbox::default(),
             disk: kept::Disk::None,
+            marks: marks::Waiting::default(),
+            retry_marks_ms: None,
+            typing_said: None,
+            handover: known::Handover::None,
+            gap_max: GAP_MAX,
+            progress: known::Progress::Reading,
             retry_outbox_ms: None,
             list_again_ms: None,
             moved: BTreeSet::new(),
@@ -279,9 +280,22 @@ impl Session {
         }
     }
 
-    /// A session whose messages are on disk before they are sent.
-    pub fn keeping(agent: String) -> Self {
-        Self { disk: kept::Disk::Closed, ..Self::new(agent) }
+    /// What is said is on disk before it is sent.
+    #[must_use]
+    pub fn keeping(self) -> Self {
+        Self { disk: kept::Disk::Closed, ..self }
+    }
+
+    /// The user keeps the logs, and answers each sign-in of somebody new with [`Command::Known`].
+    #[must_use]
+    pub fn resuming(self) -> Self {
+        Self { handover: known::Handover::OnSignIn, ..self }
+    }
+
+    /// What was missed is skipped from so many entries on, instead of [`GAP_MAX`].
+    #[must_use]
+    pub fn with_gap_max(self, gap_max: u64) -> Self {
+        Self { gap_max, ..self }
     }
 
     /// From here on any later entry is handed on, whatever is missing before it: a simulation must notice.
@@ -319,6 +333,7 @@ impl Session {
             Input::NotKept { nonces, reason } => self.not_kept(now, &nonces, reason, outputs),
             Input::Tick => self.tick(now, outputs),
         }
+        self.tell_caught_up(outputs);
     }
 
     /// Monotonic milliseconds at which a `Tick` is due.
@@ -328,7 +343,8 @@ impl Session {
             State::Greeting | State::Up => {
                 let ping = self.spoken_ms + PING_INTERVAL_MS;
                 let dead = self.heard_ms + SILENCE_MAX_MS;
-                let others = [self.retry_outbox_ms, self.list_again_ms, self.leave_at_ms];
+                let others =
+                    [self.retry_outbox_ms, self.retry_marks_ms, self.list_again_ms, self.leave_at_ms];
                 others.into_iter().flatten().chain([ping, dead]).min()
             }
             State::Connecting | State::Untrusted(_) | State::Failed | State::Stopped => None,
@@ -353,6 +369,9 @@ impl Session {
                 if self.retry_outbox_ms.take_if(|due| *due <= now.ms).is_some() {
                     self.send_outbox(now, outputs);
                 }
+                if self.retry_marks_ms.take_if(|due| *due <= now.ms).is_some() {
+                    self.send_marks(now, outputs);
+                }
                 if self.list_again_ms.take_if(|due| *due <= now.ms).is_some() {
                     self.list_channels(now, false, outputs);
                 }
@@ -376,8 +395,22 @@ impl Session {
             Command::ListParticipants(channel) => self.list_participants(now, channel, outputs),
             Command::ListConnections => self.list_connections(now, outputs),
             Command::Say { channel, nonce, content, in_reply_to } => {
-                self.say(now, channel, nonce, content, in_reply_to, outputs);
+                let what = Utterance::Message { content, in_reply_to };
+                self.say(now, Unsent { channel, nonce, what }, outputs);
             }
+            Command::Amend { channel, nonce, amendment } => {
+                self.say(now, Unsent { channel, nonce, what: Utterance::Amendment(amendment) }, outputs);
+            }
+            Command::Mark { channel, read, level } => self.mark(now, channel, read, level, outputs),
+            Command::Typing(channel) => self.typing(now, channel, outputs),
+            Command::Search { ticket, query, channel, after } => {
+                self.search(now, ticket, query, channel, after, outputs);
+            }
+            Command::ListPosts { ticket, channel, which, after } => {
+                self.list_posts(now, ticket, channel, which, after, outputs);
+            }
+            Command::ReadProfile { ticket, account } => self.read_profile(now, ticket, account, outputs),
+            Command::Known { account, logs } => self.known(now, &account, logs, outputs),
             Command::ReadHistory { channel, range } => self.read_history(now, channel, range, outputs),
             Command::Call { ticket, request } => self.call(now, ticket, *request, outputs),
             Command::Quit => self.quit(outputs),
@@ -478,6 +511,7 @@ impl Session {
 
     fn forget_connection(&mut self, outputs: &mut Vec<Output>) {
         (self.signed_in, self.logging_out, self.leave_at_ms) = (false, false, None);
+        (self.progress, self.retry_marks_ms) = (known::Progress::Reading, None);
         self.welcome = None;
         self.forget_pages(outputs);
         self.outbox.rewind();
@@ -487,12 +521,7 @@ impl Session {
         for timeline in self.timelines.values_mut() {
             timeline.pulling = false;
         }
-        for pending in std::mem::take(&mut self.pending).into_values() {
-            match pending {
-                Pending::Call(ticket) => outputs.push(Output::Event(Event::Called { ticket, reply: None })),
-                pending => outputs.extend(pending.lost_kind().map(|request| refused(request, cut()))),
-            }
-        }
+        self.forget_pending(outputs);
     }
 
     fn message(&mut self, now: Now, message: Message, outputs: &mut Vec<Output>) {
@@ -500,6 +529,8 @@ impl Session {
         match message {
             Message::Entry(entry) => self.entry(now, entry, outputs),
             Message::Presence(presence) => outputs.push(Output::Event(Event::Presence(presence.changes))),
+            Message::Marks(changed) => Self::marks_changed(&changed, outputs),
+            Message::Typing(typing) => Self::others_type(typing, outputs),
             Message::Lagged(lagged) => self.behind(now, lagged.channel, lagged.head, outputs),
             Message::GoAway(go_away) => self.going_away(now, go_away.delay_ms),
             Message::Close(close) => self.closed(now, close, outputs),
@@ -526,69 +557,6 @@ impl Session {
         self.lost(now, &reason, outputs);
     }
 
-    fn reply(&mut self, now: Now, reply: Message, outputs: &mut Vec<Output>) {
-        let Some(pending) = reply.id().and_then(|id| self.pending.remove(&id)) else {
-            // An answer to nothing: an error about a frame without id, or a relay that errs.
-            tracing::warn!(tag = reply.tag(), "a reply to no request");
-            return;
-        };
-        match (pending, reply) {
-            (Pending::Call(ticket), reply) => {
-                outputs.push(Output::Event(Event::Called { ticket, reply: Some(Box::new(reply)) }));
-            }
-            (pending, Message::Error(error)) => self.refused(now, pending, error, outputs),
-            (Pending::Hello, Message::Welcome(welcome)) => self.welcomed(now, welcome, outputs),
-            (Pending::Ping, Message::Pong(_)) => {}
-            (Pending::SignIn(kind), reply) => self.sign_in_reply(now, kind, reply, outputs),
-            (Pending::Logout, Message::LoggedOut(_)) => self.logged_out(now, outputs),
-            (Pending::Create | Pending::Join, Message::Joined(joined)) => {
-                self.joined(now, &joined.channel, outputs);
-            }
-            (Pending::Leave(channel), Message::Left(_)) => self.left(channel, outputs),
-            (Pending::Say(nonce), Message::Ack(ack)) => self.acked(now, nonce, &ack, outputs),
-            (Pending::Channels(rows), Message::Channels(page)) => self.channel_page(now, rows, page, outputs),
-            (Pending::Participants(rows), Message::Participants(page)) => {
-                self.participant_page(now, rows, page, outputs);
-            }
-            (Pending::Connections(rows), Message::Connections(page)) => {
-                self.connection_page(now, rows, page, outputs);
-            }
-            (Pending::Pull(channel), Message::History(page)) => self.pulled(now, channel, page, outputs),
-            (Pending::History(channel), Message::History(page)) => self.history(now, channel, page, outputs),
-            (pending, reply) => {
-                tracing::warn!(tag = reply.tag(), ?pending, "a reply of the wrong kind");
-                outputs.push(Output::Disconnect);
-                self.lost(now, "the relay answered something else than was asked", outputs);
-            }
-        }
-    }
-
-    fn refused(&mut self, now: Now, pending: Pending, error: ErrorReply, outputs: &mut Vec<Output>) {
-        match pending {
-            Pending::Hello => {
-                outputs.push(Output::Disconnect);
-                self.give_up(error.message, outputs);
-            }
-            Pending::Ping => {}
-            Pending::SignIn(kind) => self.sign_in_refused(kind, error, outputs),
-            Pending::Say(nonce) => self.say_refused(now, nonce, error, outputs),
-            Pending::Pull(channel) => self.pull_refused(now, channel, &error, outputs),
-            Pending::Channels(rows) if !rows.asked => self.listing_refused(now, &error),
-            Pending::Logout => {
-                self.logging_out = false;
-                outputs.push(refused(RequestKind::Logout, error));
-                // Nothing was to follow the logout, so what came meanwhile waits, and what moved elsewhere is not known.
-                self.list_channels(now, false, outputs);
-                self.send_outbox(now, outputs);
-            }
-            Pending::History(_) => {
-                self.page_done(now, outputs);
-                outputs.push(refused(RequestKind::ReadHistory, error));
-            }
-            other => outputs.push(refused(other.kind(), error)),
-        }
-    }
-
     /// Sends a request under a fresh id.
     fn request(&mut self, now: Now, pending: Pending, mut request: Message, outputs: &mut Vec<Output>) {
         let id = self.fresh_id();
@@ -601,9 +569,9 @@ impl Session {
     /// Sends a request of the user, or says why not.
     fn user_request(&mut self, now: Now, pending: Pending, request: Message, outputs: &mut Vec<Output>) {
         if !self.may_ask() {
-            outputs.push(refused(pending.kind(), offline()));
+            outputs.push(pending.refusal(offline()));
         } else if self.is_crowded() {
-            outputs.push(refused(pending.kind(), crowded()));
+            outputs.push(pending.refusal(crowded()));
         } else {
             self.request(now, pending, request, outputs);
         }
@@ -637,34 +605,6 @@ impl Session {
             if !self.pending.contains_key(&id) {
                 return id;
             }
-        }
-    }
-}
-
-impl Pending {
-    /// What the user asked for.
-    const fn kind(&self) -> RequestKind {
-        match self {
-            Self::SignIn(kind) => *kind,
-            Self::Logout => RequestKind::Logout,
-            Self::Create => RequestKind::CreateChannel,
-            Self::Join => RequestKind::Join,
-            Self::Leave(_) => RequestKind::Leave,
-            Self::Say(_) => RequestKind::Say,
-            Self::Channels(_) => RequestKind::ListChannels,
-            Self::Participants(_) => RequestKind::ListParticipants,
-            Self::Connections(_) => RequestKind::ListConnections,
-            Self::Pull(_) | Self::History(_) => RequestKind::ReadHistory,
-            Self::Hello | Self::Ping | Self::Call(_) => RequestKind::Other,
-        }
-    }
-
-    /// What the user must ask for again after a lost connection. The rest goes on by itself.
-    const fn lost_kind(&self) -> Option<RequestKind> {
-        match self {
-            Self::Hello | Self::Ping | Self::SignIn(_) | Self::Say(_) | Self::Pull(_) | Self::Call(_) => None,
-            Self::Channels(rows) if !rows.asked => None,
-            other => Some(other.kind()),
         }
     }
 }

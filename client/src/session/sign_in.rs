@@ -218,6 +218,7 @@ impl Session {
         if self.owner.as_ref() != Some(&reply.account) {
             self.forget_account("somebody else signed in before it was sent", outputs);
             self.owner = Some(reply.account.clone());
+            self.handover.begin();
         }
         outputs.push(Output::Event(Event::SignedIn(SignedInEvent {
             account: reply.account.clone(),
@@ -227,8 +228,11 @@ impl Session {
             admin: reply.admin,
             resumed: kind == RequestKind::Resume,
         })));
-        self.list_channels(now, false, outputs);
+        if !self.handover.is_awaited() {
+            self.list_channels(now, false, outputs);
+        }
         self.send_outbox(now, outputs);
+        self.send_marks(now, outputs);
     }
 
     pub(super) fn sign_in_refused(
@@ -272,6 +276,9 @@ impl Session {
     /// What belongs to an account goes with it: the next one to sign in is somebody else.
     fn forget_account(&mut self, why: &str, outputs: &mut Vec<Output>) {
         self.timelines.clear();
+        self.marks = super::marks::Waiting::default();
+        self.progress = super::known::Progress::Reading;
+        self.handover.end();
         self.forget_pages(outputs);
         self.empty_outbox(why, outputs);
     }

@@ -1,24 +1,19 @@
-//! Own messages on their way to the log.
+//! Own messages and amendments on their way to the log.
 
+use mechat_protocol::message::Message;
 use mechat_protocol::reply::{Ack, ErrorReply};
-use mechat_protocol::request::Send;
-use mechat_protocol::{ChannelId, Content, ErrorCode, Nonce, RequestId, Retry, Seq};
+use mechat_protocol::request::{Amend, Send};
+use mechat_protocol::{ChannelId, ErrorCode, Nonce, RequestId, Retry};
 
 use super::{Now, Output, Pending, Session, retry_delay_ms};
 use crate::event::{Event, OutboxState};
-use crate::outbox::{BYTES_MAX, Full, MESSAGES_MAX, Unsent};
+use crate::outbox::{BYTES_MAX, Full, MESSAGES_MAX, Unsent, Utterance};
 
 impl Session {
-    pub(super) fn say(
-        &mut self,
-        now: Now,
-        channel: ChannelId,
-        nonce: Nonce,
-        content: Content,
-        in_reply_to: Option<Seq>,
-        outputs: &mut Vec<Output>,
-    ) {
-        match self.outbox.push(Unsent { channel, nonce, content, in_reply_to }) {
+    pub(super) fn say(&mut self, now: Now, said: Unsent, outputs: &mut Vec<Output>) {
+        let (channel, nonce) = (said.channel, said.nonce);
+        self.has_spoken(channel);
+        match self.outbox.push(said) {
             Ok(()) => self.keep(nonce, outputs),
             Err(Full) => return outputs.push(moved(nonce, channel, OutboxState::Failed(full()))),
         }
@@ -29,9 +24,8 @@ impl Session {
         // A relay that goes away takes nothing new; what waits goes to the next connection.
         let may_send = self.may_ask() && self.leave_at_ms.is_none() && self.retry_outbox_ms.is_none();
         while let Some(message) = may_send.then(|| self.outbox.next()).flatten() {
-            let Unsent { channel, nonce, content, in_reply_to } = message;
-            let request = Send { id: RequestId(0), channel, nonce, content, in_reply_to };
-            self.request(now, Pending::Say(nonce), request.into(), outputs);
+            let nonce = message.nonce;
+            self.request(now, Pending::Say(nonce), request_of(message), outputs);
         }
     }
 
@@ -72,6 +66,16 @@ impl Session {
             failed.push(message.nonce);
         }
         self.close_outbox(&failed, outputs);
+    }
+}
+
+fn request_of(Unsent { channel, nonce, what }: Unsent) -> Message {
+    let id = RequestId(0);
+    match what {
+        Utterance::Message { content, in_reply_to } => {
+            Send { id, channel, nonce, content, in_reply_to }.into()
+        }
+        Utterance::Amendment(amendment) => Amend { id, channel, nonce, amendment }.into(),
     }
 }
 

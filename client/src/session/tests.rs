@@ -29,13 +29,13 @@ impl Bench {
 
     /// With an outbox on disk, which the test answers for.
     pub(super) fn keeping() -> Self {
-        let mut bench = Self::on(Session::keeping("test".into()));
+        let mut bench = Self::on(Session::new("test".into()).keeping());
         bench.greet();
         bench.feed(Input::Command(Command::Resume(token(1))));
         bench
     }
 
-    fn on(mut session: Session) -> Self {
+    pub(super) fn on(mut session: Session) -> Self {
         let mut outputs = Vec::new();
         session.start(&mut outputs);
         assert!(matches!(outputs.last(), Some(Output::Connect)));
@@ -110,7 +110,7 @@ impl Bench {
     }
 
     fn page_of(&mut self, entries: Vec<Entry>, head: u64) -> Vec<Output> {
-        let id = self.pending_id(|pending| matches!(pending, Pending::Pull(_)));
+        let id = self.pending_id(|pending| matches!(pending, Pending::Pull(..)));
         self.receive(
             HistoryPage { id, channel: DEN, epoch: Epoch(1), head: Seq(head), entries, more: false }.into(),
         )
@@ -125,7 +125,7 @@ pub(super) fn nonce(n: u128) -> Nonce {
     Nonce(Uuid::from_u128(n))
 }
 
-fn entry(seq: u64) -> Entry {
+pub(super) fn entry(seq: u64) -> Entry {
     let sender = AccountName::new("bob").expect("name");
     Entry {
         channel: DEN,
@@ -186,7 +186,7 @@ pub(super) fn sent(outputs: &[Output]) -> Vec<&Message> {
 }
 
 /// Seqs handed on, in order.
-fn appended(outputs: &[Output]) -> Vec<u64> {
+pub(super) fn appended(outputs: &[Output]) -> Vec<u64> {
     let entries = outputs.iter().filter_map(|output| match output {
         Output::Event(Event::Appended { entries, .. }) => Some(entries),
         _ => None,
@@ -225,7 +225,7 @@ fn a_relay_that_never_fills_a_gap_is_not_asked_for_ever() {
     let mut bench = Bench::signed_in(3);
     bench.page(1..=3, 3);
     bench.receive(entry(9).into());
-    let id = bench.pending_id(|pending| matches!(pending, Pending::Pull(_)));
+    let id = bench.pending_id(|pending| matches!(pending, Pending::Pull(..)));
     let empty =
         HistoryPage { id, channel: DEN, epoch: Epoch(1), head: Seq(9), entries: vec![entry(9)], more: true };
     assert!(sent(&bench.receive(empty.into())).is_empty());
@@ -651,7 +651,7 @@ fn a_leave_at_the_end_of_a_page_waits_for_what_is_known_to_follow() {
 fn a_refused_page_is_asked_for_again_and_a_lost_membership_is_told() {
     let mut bench = Bench::signed_in(3);
     let refuse = |bench: &mut Bench, code| {
-        let id = bench.pending_id(|pending| matches!(pending, Pending::Pull(_)));
+        let id = bench.pending_id(|pending| matches!(pending, Pending::Pull(..)));
         let error = ErrorReply { retry_after_ms: Some(u64::MAX), ..ErrorReply::new(Some(id), code, "no") };
         bench.receive(error.into())
     };

@@ -98,6 +98,7 @@ impl Person {
             invited: Some(fingerprint),
             agent: "test".into(),
             outbox,
+            resumes: false,
         };
         let (client, events) = Client::start(config);
         let mut person = Self { client, events };

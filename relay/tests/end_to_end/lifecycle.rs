@@ -99,6 +99,7 @@ async fn a_client_that_starts_before_its_relay_connects_by_itself() {
         invited: Some(relay.fingerprint),
         agent: "test".into(),
         outbox: None,
+        resumes: false,
     };
     let (client, events) = Client::start(config);
     let mut early = Person { client, events };
@@ -191,6 +192,7 @@ async fn a_renewed_certificate_drops_nobody_and_a_changed_one_is_refused_by_thos
         invited: None,
         agent: "test".into(),
         outbox: None,
+        resumes: false,
     };
     let (client, events) = Client::start(config);
     let mut again = Person { client, events };
@@ -219,6 +221,7 @@ async fn an_unknown_certificate_is_shown_first_and_pinned_when_trusted() {
         invited: None,
         agent: "test".into(),
         outbox: None,
+        resumes: false,
     };
     let (client, events) = Client::start(config.clone());
     let mut stranger = Person { client, events };

@@ -1,6 +1,6 @@
 //! The outbox on disk: what was said survives the client, goes out once, and belongs to one client at a time.
 
-use mechat_client::{Client, Command, Event, Link, OutboxFile, OutboxState};
+use mechat_client::{Client, Command, Event, Link, OutboxFile, OutboxState, Utterance};
 use mechat_protocol::reply::ChannelInfo;
 use mechat_protocol::request::HistoryRange;
 use mechat_protocol::{Content, Nonce};
@@ -57,7 +57,10 @@ impl Person {
         let mut found = Vec::new();
         while found.len() < left {
             let one = self.until(|event| match event {
-                Event::Outbox { nonce, state: OutboxState::Pending(content), .. } => Some((nonce, content)),
+                Event::Outbox { nonce, state: OutboxState::Pending(what), .. } => match what {
+                    Utterance::Message { content, .. } => Some((nonce, content)),
+                    Utterance::Amendment(_) => None,
+                },
                 _ => None,
             });
             found.push(one.await);

@@ -150,6 +150,7 @@ pub fn start_client(target: &Target, places: &Places) -> (Client, mpsc::Receiver
         invited: target.invited,
         agent: AGENT.to_owned(),
         outbox: Some(places.outbox()),
+        resumes: false,
     })
 }
 

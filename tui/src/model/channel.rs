@@ -3,10 +3,11 @@
 //! Invariants: `entries` is ascending and contiguous by seq, each once; an own message is either in `outbox` or in
 //! `entries`, never in both; `read_upto` never goes back.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use mechat_protocol::reply::{ChannelInfo, ErrorReply};
-use mechat_protocol::{AccountName, Body, Content, Entry, Nonce, Seq};
+use mechat_protocol::{AccountName, Amendment, Body, Content, Entry, Nonce, Seq, UnixMillis};
 
 /// Entries that are kept while the view is at the end; older ones are read from the relay again.
 pub const ENTRIES_KEPT: usize = 2_000;
@@ -52,9 +53,22 @@ pub struct Outgoing {
     pub nonce: Nonce,
     /// What it says.
     pub content: Content,
+    /// The entry it answers.
+    pub in_reply_to: Option<Seq>,
     /// How far it is.
     pub sending: Sending,
     /// Its place, once the relay told it; the row goes when the log is known up to there.
+    pub acked: Option<Seq>,
+}
+
+/// An own change of something that was said, not in the log yet: it shows at once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Amending {
+    /// Its name.
+    pub nonce: Nonce,
+    /// What changes.
+    pub amendment: Amendment,
+    /// Its place, or that of what it changes nothing of, once the relay told it.
     pub acked: Option<Seq>,
 }
 
@@ -67,6 +81,8 @@ pub struct Channel {
     pub entries: Vec<Entry>,
     /// Own messages that are not in the log, oldest first.
     pub outbox: Vec<Outgoing>,
+    /// Own amendments that are not in the log, oldest first.
+    pub amending: Vec<Amending>,
     /// Whether the first entry is the oldest that one may read.
     pub at_start: bool,
     /// Whether older entries were asked for.
@@ -89,6 +105,7 @@ impl Channel {
             info,
             entries: Vec::new(),
             outbox: Vec::new(),
+            amending: Vec::new(),
             loading: false,
             members: None,
             read_upto: None,
@@ -119,6 +136,7 @@ impl Channel {
     pub fn drop_acked(&mut self) {
         let last = self.last_seq();
         self.outbox.retain(|message| message.acked.is_none_or(|seq| seq > last));
+        self.amending.retain(|change| change.acked.is_none_or(|seq| seq > last));
     }
 
     /// Takes an older part. What does not reach up to the known entries is refused: a gap is never shown as none.
@@ -204,7 +222,26 @@ impl Channel {
     fn settle(&mut self, entry: &Entry, me: Option<&AccountName>) {
         if Some(&entry.sender) == me && entry.nonce.is_some() {
             self.outbox.retain(|message| Some(message.nonce) != entry.nonce);
+            self.amending.retain(|change| Some(change.nonce) != entry.nonce);
         }
+    }
+
+    /// An entry as it will be once the own amendments that are on their way have arrived.
+    pub fn amended<'a>(&self, entry: &'a Entry, me: Option<&AccountName>, now: UnixMillis) -> Cow<'a, Entry> {
+        let mut shown = Cow::Borrowed(entry);
+        let Some(me) = me else { return shown };
+        for change in self.amending.iter().filter(|change| change.amendment.target() == Some(entry.seq)) {
+            let by = Entry {
+                seq: self.last_seq().next(),
+                at_ms: now,
+                sender: me.clone(),
+                nonce: Some(change.nonce),
+                body: Body::Amended { amendment: change.amendment.clone() },
+                ..*entry
+            };
+            shown.to_mut().amend(&by);
+        }
+        shown
     }
 
     fn follow_membership(&mut self, entry: &Entry) {

@@ -12,7 +12,7 @@ use jiff::tz::TimeZone;
 use mechat_certs::TrustError;
 use mechat_client::event::Link;
 use mechat_client::{
-    Command, Event as ClientEvent, OutboxFile, OutboxState, RequestKind, SignedIn, SignedOut,
+    Command, Event as ClientEvent, OutboxFile, OutboxState, RequestKind, SignedIn, SignedOut, Utterance,
 };
 use mechat_protocol::reply::{ChannelInfo, ErrorReply};
 use mechat_protocol::request::{ChannelKind, HistoryRange};
@@ -398,11 +398,19 @@ impl Session {
             ClientEvent::Joined(info) => self.joined(&info),
             ClientEvent::Left(channel) => self.left(channel),
             ClientEvent::Appended { channel, entries, live } => self.appended(channel, &entries, live),
-            ClientEvent::History { channel, entries, more } => self.paged(channel, entries, more),
+            ClientEvent::History { channel, entries, more, .. } => self.paged(channel, entries, more),
             ClientEvent::Reset(channel) => self.reset(channel),
             ClientEvent::Outbox { nonce, state, .. } => self.outbox(nonce, state),
             ClientEvent::OutboxFile(told) => outbox_file(told),
-            ClientEvent::Presence(_) | ClientEvent::Called { .. } => Vec::new(),
+            ClientEvent::Skipped { channel, from, to } => self.skipped(channel, from, to),
+            ClientEvent::Presence(_)
+            | ClientEvent::Marks { .. }
+            | ClientEvent::Typing { .. }
+            | ClientEvent::CaughtUp
+            | ClientEvent::Found { .. }
+            | ClientEvent::Posts { .. }
+            | ClientEvent::Profile { .. }
+            | ClientEvent::Called { .. } => Vec::new(),
             ClientEvent::Stopped => vec![error("the client stopped"), Output::Exit(1)],
         }
     }
@@ -614,23 +622,33 @@ impl Session {
         ))]
     }
 
+    fn skipped(&self, id: ChannelId, from: Seq, to: Seq) -> Outputs {
+        let Some(channel) = self.channels.get(&id) else { return Vec::new() };
+        let count = to.0.saturating_sub(from.0).saturating_add(1);
+        vec![state(format!(
+            "#{}: {count} entries were missed and not read; history N reads them",
+            channel.name
+        ))]
+    }
+
     /// What an earlier run left is waited for like what was said in this one.
-    fn pending(&mut self, nonce: Nonce, content: &Content) -> Outputs {
+    fn pending(&mut self, nonce: Nonce, what: &Utterance) -> Outputs {
         if self.unsettled.contains_key(&nonce) {
             return Vec::new();
         }
         self.unsettled.insert(nonce, false);
-        match content {
-            Content::Text { text } => vec![state(format!("still to be sent: {}", text.as_str()))],
-            Content::Data { .. } | Content::Unknown => {
-                vec![state("still to be sent: something that is no text")]
+        match what {
+            Utterance::Message { content: Content::Text { text }, .. } => {
+                vec![state(format!("still to be sent: {}", text.as_str()))]
             }
+            Utterance::Message { .. } => vec![state("still to be sent: something that is no text")],
+            Utterance::Amendment(_) => vec![state("still to be sent: a change of something that was said")],
         }
     }
 
     fn outbox(&mut self, nonce: Nonce, state: OutboxState) -> Outputs {
         match state {
-            OutboxState::Pending(content) => self.pending(nonce, &content),
+            OutboxState::Pending(what) => self.pending(nonce, &what),
             OutboxState::Acked { position, .. } => {
                 let written = self.channels.get(&position.channel).map(|channel| channel.written);
                 // Its entry has come already, or never will.

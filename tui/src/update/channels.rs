@@ -1,10 +1,11 @@
 //! Channels, entries and people: what the client tells about them, and moving between channels.
 
-use mechat_client::{Command, OutboxFile, OutboxState};
+use mechat_client::{Command, OutboxFile, OutboxState, Utterance};
 use mechat_protocol::reply::{ChannelInfo, ConnectionRow, Participant};
 use mechat_protocol::{ChannelId, ChannelName, Content, Entry, Nonce};
 
 use super::Effect;
+use crate::model::channel::Amending;
 use crate::model::{Channel, Composer, Model, Outgoing, Sending};
 
 /// The channel where people meet first.
@@ -174,16 +175,26 @@ pub fn presence(model: &mut Model, changes: Vec<Participant>) -> Vec<Effect> {
     Vec::new()
 }
 
-/// An own message moved.
+/// An own message or amendment moved.
 pub fn outbox(model: &mut Model, nonce: Nonce, id: ChannelId, state: OutboxState) -> Vec<Effect> {
     let Some(channel) = model.channel_mut(id) else { return adrift(model, nonce, state) };
+    if channel.amending.iter().any(|change| change.nonce == nonce) {
+        return amending(model, id, nonce, state);
+    }
     let waiting = channel.outbox.iter_mut().find(|message| message.nonce == nonce);
     match (state, waiting) {
         (OutboxState::Pending(_), Some(message)) => message.sending = Sending::Pending,
-        (OutboxState::Pending(content), None) => {
+        (OutboxState::Pending(what), None) => {
             let known = channel.entries.iter().rev().any(|entry| entry.nonce == Some(nonce));
-            if !known {
-                channel.outbox.push(Outgoing { nonce, content, sending: Sending::Pending, acked: None });
+            match what {
+                _ if known => {}
+                Utterance::Message { content, in_reply_to } => {
+                    let (sending, acked) = (Sending::Pending, None);
+                    channel.outbox.push(Outgoing { nonce, content, in_reply_to, sending, acked });
+                }
+                Utterance::Amendment(amendment) => {
+                    channel.amending.push(Amending { nonce, amendment, acked: None });
+                }
             }
         }
         (OutboxState::Failed(error), Some(message)) => message.sending = Sending::Failed(error),
@@ -197,10 +208,31 @@ pub fn outbox(model: &mut Model, nonce: Nonce, id: ChannelId, state: OutboxState
     Vec::new()
 }
 
+/// An own amendment moved: what is refused is as it was before.
+fn amending(model: &mut Model, id: ChannelId, nonce: Nonce, state: OutboxState) -> Vec<Effect> {
+    let Some(channel) = model.channel_mut(id) else { return Vec::new() };
+    match state {
+        OutboxState::Pending(_) => {}
+        OutboxState::Acked { position, .. } => {
+            let waiting = channel.amending.iter_mut().filter(|change| change.nonce == nonce);
+            waiting.for_each(|change| change.acked = Some(position.seq));
+            channel.drop_acked();
+        }
+        OutboxState::Failed(error) => {
+            channel.amending.retain(|change| change.nonce != nonce);
+            model.complain(format!("nothing was changed: {}", error.message));
+        }
+    }
+    Vec::new()
+}
+
 /// An own message for a channel that was left has no row; if it fails, its words are shown here and nowhere else.
 fn adrift(model: &mut Model, nonce: Nonce, state: OutboxState) -> Vec<Effect> {
     match state {
-        OutboxState::Pending(content) => drop(model.adrift.insert(nonce, content)),
+        OutboxState::Pending(Utterance::Message { content, .. }) => {
+            model.adrift.insert(nonce, content);
+        }
+        OutboxState::Pending(Utterance::Amendment(_)) => {}
         OutboxState::Acked { .. } => drop(model.adrift.remove(&nonce)),
         OutboxState::Failed(error) => {
             if let Some(content) = model.adrift.remove(&nonce) {

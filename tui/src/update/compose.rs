@@ -77,7 +77,13 @@ fn say(model: &mut Model, text: &str) -> Vec<Effect> {
 pub fn send(model: &mut Model, content: Content) -> Vec<Effect> {
     let nonce = model.now.nonce;
     let Some(channel) = model.current_mut() else { return Vec::new() };
-    channel.outbox.push(Outgoing { nonce, content: content.clone(), sending: Sending::Pending, acked: None });
+    channel.outbox.push(Outgoing {
+        nonce,
+        content: content.clone(),
+        in_reply_to: None,
+        sending: Sending::Pending,
+        acked: None,
+    });
     (channel.scroll, channel.divider) = (Scroll::Bottom, None);
     let channel = channel.info.channel;
     vec![Effect::Client(Command::Say { channel, nonce, content, in_reply_to: None })]

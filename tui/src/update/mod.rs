@@ -166,13 +166,22 @@ fn client(model: &mut Model, event: ClientEvent) -> Vec<Effect> {
         ClientEvent::Joined(info) => channels::joined(model, info),
         ClientEvent::Left(channel) => channels::left(model, channel),
         ClientEvent::Appended { channel, entries, live: _ } => channels::appended(model, channel, entries),
-        ClientEvent::History { channel, entries, more } => channels::history(model, channel, entries, more),
+        ClientEvent::History { channel, entries, more, .. } => {
+            channels::history(model, channel, entries, more)
+        }
         ClientEvent::Reset(channel) => channels::reset(model, channel),
         ClientEvent::Presence(changes) => channels::presence(model, changes),
         ClientEvent::Outbox { nonce, channel, state } => channels::outbox(model, nonce, channel, state),
         ClientEvent::OutboxFile(told) => channels::outbox_file(model, told),
         ClientEvent::Connections(rows) => channels::connections(model, rows),
-        ClientEvent::Called { .. } => Vec::new(),
+        ClientEvent::Skipped { .. }
+        | ClientEvent::CaughtUp
+        | ClientEvent::Marks { .. }
+        | ClientEvent::Typing { .. }
+        | ClientEvent::Found { .. }
+        | ClientEvent::Posts { .. }
+        | ClientEvent::Profile { .. }
+        | ClientEvent::Called { .. } => Vec::new(),
         ClientEvent::Stopped => link::stopped(model),
     }
 }

@@ -6,9 +6,9 @@ use std::time::Duration;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use jiff::tz::TimeZone;
 use mechat_client::event::Link;
-use mechat_client::{Event as ClientEvent, OutboxState, SignedIn};
+use mechat_client::{Event as ClientEvent, OutboxState, SignedIn, Utterance};
 use mechat_protocol::reply::{ChannelInfo, Durability, Limits, Participant, Presence, Welcome};
-use mechat_protocol::request::ChannelKind;
+use mechat_protocol::request::{ChannelKind, HistoryRange};
 use mechat_protocol::secret::Token;
 use mechat_protocol::{
     AccountName, Body, ChannelId, ChannelName, Content, Entry, Epoch, Fingerprint, Nonce, RequestId, Seq,
@@ -86,6 +86,17 @@ pub fn message(id: u64, seq: u64, sender: &str, text: &str) -> Entry {
 pub fn person(name: &str, here: bool) -> Participant {
     let presence = if here { Presence::Connected } else { Presence::Disconnected };
     Participant { account: account(name), presence }
+}
+
+/// A message, as the outbox tells of it.
+pub const fn said(content: Content) -> Utterance {
+    Utterance::Message { content, in_reply_to: None }
+}
+
+/// A page that was asked for while scrolling up.
+pub fn older(channel: ChannelId, entries: Vec<Entry>, more: bool) -> ClientEvent {
+    let seq = entries.last().map_or(Seq(1), |entry| entry.seq.next());
+    ClientEvent::History { channel, range: HistoryRange::Before { seq }, entries, more }
 }
 
 pub fn welcome() -> Welcome {
