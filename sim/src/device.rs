@@ -2,7 +2,8 @@
 //!
 //! Models `client/src/driver.rs`: all outputs of one input are performed before the next is fed.
 //!
-//! Models `client/src/keeper.rs` too: an outbox on disk that takes its time, and that may fail.
+//! Models `client/src/keeper.rs` too: an outbox on disk that takes its time, and that may fail; and a cache of the logs, which after a crash
+//! is as far as the program was, or a little behind.
 //!
 //! Invariant: what is on the disk leaves it only by the session's word.
 
@@ -10,8 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::BytesMut;
 use mechat_client::outbox::Unsent;
-use mechat_client::session::{ConnectFailure, Input, Now, Output, Session};
-use mechat_client::{Command, Event, Link, OutboxState, RequestKind, SignedOut};
+use mechat_client::session::{ConnectFailure, GAP_MAX, Input, Now, Output, Session};
+use mechat_client::{Command, Event, KnownLog, Link, OutboxState, RequestKind, SignedOut};
 use mechat_hub::ConnId;
 use mechat_protocol::codec::{FrameDecoder, encode};
 use mechat_protocol::limits::FRAME_LEN_MAX;
@@ -31,6 +32,9 @@ use crate::world::World;
 /// Bytes that wait to be sent beyond the wire's window before the client gives the link up.
 const UNSENT_MAX: usize = 262_144;
 
+/// Entries beyond which half of the programs skip what they missed.
+const GAP_SMALL: u64 = 20;
+
 /// A device and the program on it.
 #[derive(Debug)]
 pub(crate) struct Device {
@@ -46,6 +50,8 @@ pub(crate) struct Device {
     /// The channels that one is a member of, as the session told, and where it stands in them.
     pub(crate) views: BTreeMap<ChannelId, View>,
     pub(crate) names: BTreeMap<ChannelName, ChannelId>,
+    /// Where the session was told that the cache stands, in channels that it has not told of yet.
+    resumed: BTreeMap<ChannelId, (Epoch, Seq)>,
 }
 
 /// What survives the program.
@@ -56,6 +62,8 @@ pub(crate) struct Disk {
     busy_until_ms: u64,
     /// In the order in which they were said.
     pub(crate) outbox: Vec<Unsent>,
+    /// How far each log is in the cache.
+    cache: BTreeMap<ChannelId, (Epoch, Seq)>,
 }
 
 /// A connection from the device's side.
@@ -86,6 +94,7 @@ impl Device {
             unsettled: BTreeSet::new(),
             views: BTreeMap::new(),
             names: BTreeMap::new(),
+            resumed: BTreeMap::new(),
         }
     }
 
@@ -110,7 +119,8 @@ impl World {
         note!(self, "device {} starts", id.0);
         device.life = Life(device.life.0 + 1);
         device.unsettled.clear();
-        let mut session = Session::keeping("sim".into());
+        let gap_max = if self.dice.percent(50) { GAP_SMALL } else { GAP_MAX };
+        let mut session = Session::new("sim".into()).keeping().resuming().with_gap_max(gap_max);
         #[cfg(feature = "mutations")]
         if self.mutation == Some(crate::Mutation::SkipGapCheck) {
             session.skip_gap_check();
@@ -133,7 +143,16 @@ impl World {
         }
         note!(self, "device {} crashes", id.0);
         device.signed_in = false;
-        device.views.clear();
+        for (channel, view) in std::mem::take(&mut device.views) {
+            // What was handed on last may not have been written.
+            let unwritten = if self.dice.percent(70) { 0 } else { self.dice.below(10) };
+            let cached = view.stands.map(|(epoch, seq)| (epoch, Seq(seq.0.saturating_sub(unwritten))));
+            match cached {
+                Some(cached) => drop(device.disk.cache.insert(channel, cached)),
+                None => drop(device.disk.cache.remove(&channel)),
+            }
+        }
+        device.resumed.clear();
         device.names.clear();
         if let Some(link) = device.link.take() {
             self.hang_up(link.conn, Way::Up);
@@ -355,6 +374,7 @@ impl World {
                 let device = &mut self.devices[id.0];
                 device.signed_in = true;
                 device.disk.token = Some(reply.token);
+                self.resume_logs(id);
             }
             Event::SignedOut(why) => {
                 let device = &mut self.devices[id.0];
@@ -362,6 +382,8 @@ impl World {
                 // What belongs to an account goes with it.
                 if why == SignedOut::LoggedOut {
                     device.views.clear();
+                    device.resumed.clear();
+                    device.disk.cache.clear();
                 }
                 device.disk.token = None;
                 self.sign_in_soon(id);
@@ -378,11 +400,16 @@ impl World {
             Event::Joined(info) => {
                 let device = &mut self.devices[id.0];
                 device.names.insert(info.name, info.channel);
-                device.views.entry(info.channel).or_default();
+                let stands = device.resumed.remove(&info.channel);
+                device.views.entry(info.channel).or_insert(View { stands });
             }
             Event::Left(channel) => {
-                self.devices[id.0].views.remove(&channel);
+                let device = &mut self.devices[id.0];
+                device.views.remove(&channel);
+                device.resumed.remove(&channel);
+                device.disk.cache.remove(&channel);
             }
+            Event::Skipped { channel, from, to } => self.skipped(id, channel, from, to),
             Event::Reset(channel) => self.reset(id, channel),
             Event::Appended { channel, entries, .. } => self.appended(id, channel, &entries),
             Event::History { channel, entries, .. } => self.history_seen(channel, &entries),
@@ -416,6 +443,35 @@ impl World {
             let command = device.sign_in();
             self.tell_device(id, Input::Command(command));
         }
+    }
+
+    /// Says how far the cache has the logs, once in each run; a session that goes on does not listen.
+    fn resume_logs(&mut self, id: DeviceId) {
+        let device = &mut self.devices[id.0];
+        if device.views.is_empty() && device.resumed.is_empty() {
+            device.resumed.clone_from(&device.disk.cache);
+        }
+        let log = |(channel, (epoch, last)): (&ChannelId, &(Epoch, Seq))| KnownLog {
+            channel: *channel,
+            epoch: *epoch,
+            last: *last,
+        };
+        let logs = device.resumed.iter().map(log).collect();
+        let command = Command::Known { account: device.account.clone(), logs };
+        self.todo.push_back((id, Input::Command(command)));
+    }
+
+    /// A gap is declared: exactly what was not handed on.
+    fn skipped(&mut self, id: DeviceId, channel: ChannelId, from: Seq, to: Seq) {
+        note!(self, "device {} is told: {from} to {to} of {channel} are skipped", id.0);
+        let Some(view) = self.devices[id.0].views.get_mut(&channel) else { return };
+        let before = view.stands;
+        view.stands = before.map(|(epoch, _)| (epoch, to));
+        self.ensure(
+            before.is_some_and(|(_, last)| last.next() == from && from <= to),
+            "I4: a gap is declared from where it begins",
+            || format!("device {} stood at {before:?} of {channel} and was told of {from} to {to}", id.0),
+        );
     }
 
     fn reset(&mut self, id: DeviceId, channel: ChannelId) {
