@@ -7,17 +7,22 @@
 //! nothing a relay sends can make it panic.
 
 pub mod backoff;
+pub mod cache;
 pub mod command;
 pub mod driver;
 pub mod event;
+mod file_name;
 mod journal;
 mod keeper;
 mod link;
 pub mod outbox;
 pub mod session;
 mod timeline;
+pub mod unread;
 
+pub use cache::{Cache, CacheEvent};
 pub use command::{Command, KnownLog};
 pub use driver::{Client, Config};
 pub use event::{Event, Link, OutboxFile, OutboxState, RequestKind, SignedIn, SignedOut};
 pub use outbox::Utterance;
+pub use unread::Unread;

@@ -20,15 +20,13 @@ use std::io::{self, BufReader, ErrorKind, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use mechat_protocol::{AccountName, Nonce, RelayAddress};
-use sha2::{Digest, Sha256};
 
+use crate::file_name;
 use crate::outbox::Unsent;
 use record::{Reader, Record};
 
 /// Bytes below which a file is not compacted.
 const COMPACT_MIN: u64 = 1_024 * 1_024;
-/// Characters of relay and account in a file's name; the digest behind them tells the rest apart.
-const NAME_CHARS_MAX: usize = 80;
 
 /// The outbox cannot be kept on disk.
 #[derive(Debug, thiserror::Error)]
@@ -344,12 +342,6 @@ fn lock(path: &Path) -> io::Result<Option<File>> {
     }
 }
 
-/// Readable, and different for any two accounts at any two relays.
 fn file_name(relay: &RelayAddress, account: &AccountName) -> String {
-    let whole = format!("{account}@{relay}");
-    let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '@') { c } else { '_' };
-    let shown: String = whole.chars().map(plain).take(NAME_CHARS_MAX).collect();
-    let digest = Sha256::digest(whole.as_bytes());
-    let tail = u64::from_be_bytes(std::array::from_fn(|n| digest[n]));
-    format!("{shown}-{tail:016x}.outbox")
+    file_name::of_account(relay, account, "outbox")
 }
