@@ -111,7 +111,8 @@ pub enum Command {
         /// Who.
         account: AccountName,
     },
-    /// What the user has of the account's logs, where [`Config::resumes`](crate::Config::resumes) promised this.
+    /// What the user has of the account's logs, where [`Config::resumes`](crate::Config::resumes) promised this. Said before a sign-in, it
+    /// also says whose is what is said from here on.
     Known {
         /// Whose.
         account: AccountName,

@@ -331,7 +331,8 @@ fn a_cache_that_is_damaged_or_of_another_version_is_begun_anew() {
     let directory = tempfile::tempdir().expect("a directory");
     let damages: [fn(&std::path::Path); 3] = [
         |path| {
-            fs::write(path, "this is no database, and longer than a header of one would be").expect("written");
+            fs::write(path, "this is no database, and longer than a header of one would be")
+                .expect("written");
         },
         |path| {
             let connection = rusqlite::Connection::open(path).expect("opens");

@@ -1,7 +1,8 @@
 //! Going on from where an earlier run was, and telling when nothing is missing any more.
 //!
 //! The user answers the sign-in of somebody new with how far it has their logs. Until then no channel is listed and nothing is read: a
-//! page could otherwise overtake that word, and the log be handed on twice or with a hole.
+//! page could otherwise overtake that word, and the log be handed on twice or with a hole. A user that shows the logs before there is a
+//! connection says it before the sign-in, and what is then said waits in the outbox of that account.
 
 use mechat_protocol::AccountName;
 
@@ -60,8 +61,12 @@ impl Session {
         logs: Vec<KnownLog>,
         outputs: &mut Vec<Output>,
     ) {
-        // Who asked may have logged out meanwhile.
-        if self.owner.as_ref() != Some(account) || !self.handover.end() {
+        if self.owner.is_none() && self.handover == Handover::OnSignIn {
+            // Before the sign-in: from here on what is said is this account's, and on disk until it is signed in.
+            self.owner = Some(account.clone());
+            self.open_outbox(outputs);
+        } else if self.owner.as_ref() != Some(account) || !self.handover.end() {
+            // Who asked may have logged out meanwhile.
             return;
         }
         for KnownLog { channel, epoch, last } in logs {
@@ -93,7 +98,7 @@ mod tests {
     use mechat_protocol::request::HistoryRange;
     use mechat_protocol::{Amendment, Body, Content, Emoji, Entry, Epoch, Post, Seq};
 
-    use super::super::tests::{Bench, DEN, appended, entry, sent, token};
+    use super::super::tests::{Bench, DEN, appended, entry, failed, nonce, sent, token};
     use super::super::{Command, GAP_MAX, Input, Pending};
     use super::*;
     use mechat_protocol::reply::HistoryPage;
@@ -189,6 +194,33 @@ mod tests {
         bench.sign_in_without_listing(&ann());
         assert_eq!(ranges(&bench.list(6)), [HistoryRange::After { seq: Seq(5) }]);
         assert!(known(&mut bench, ann(), 1, 1).is_empty(), "what was handed on since counts");
+    }
+
+    #[test]
+    fn what_is_said_before_the_sign_in_is_kept_and_goes_out_behind_it() {
+        let mut bench = Bench::on(Session::new("test".into()).keeping().resuming());
+        let outputs = known(&mut bench, ann(), 1, 5);
+        assert!(matches!(&outputs[..], [Output::OpenOutbox(account)] if *account == ann()), "{outputs:?}");
+        assert!(matches!(&bench.say(1)[..], [Output::Keep(_)]), "on disk while there is no connection");
+        bench.feed(Input::Restored { account: ann(), messages: Vec::new(), damage: None });
+        bench.feed(Input::Kept(vec![nonce(1)]));
+        bench.greet();
+        bench.feed(Input::Command(Command::Resume(token(1))));
+        let outputs = bench.sign_in_without_listing(&ann());
+        assert!(matches!(sent(&outputs)[..], [Message::ListChannels(_), Message::Send(_)]), "{outputs:?}");
+        assert_eq!(ranges(&bench.list(6)), [HistoryRange::After { seq: Seq(5) }]);
+    }
+
+    #[test]
+    fn what_is_said_before_the_sign_in_does_not_go_out_under_another_name() {
+        let mut bench = Bench::on(Session::new("test".into()).resuming());
+        known(&mut bench, ann(), 1, 5);
+        bench.say(1);
+        bench.greet();
+        bench.feed(Input::Command(Command::Resume(token(1))));
+        let outputs = bench.sign_in_without_listing(&AccountName::new("bob").expect("name"));
+        assert_eq!(failed(&outputs), [nonce(1)]);
+        assert!(sent(&outputs).is_empty(), "bob has not said what he knows");
     }
 
     #[test]
