@@ -6,11 +6,15 @@
 //! deleted; what is not known of is not counted as none, it is said ([`Count::more`]); the mark never goes back.
 
 use std::collections::VecDeque;
+use std::fmt;
 
 use mechat_protocol::{AccountName, Amendment, Body, Content, Entry, Seq};
 
 /// Unread entries that are remembered of a channel; beyond that the oldest are only known to be there.
 pub const UNREAD_MAX: usize = 1_000;
+
+/// The largest number that is shown.
+const SHOWN_MAX: usize = 999;
 
 /// How much an entry matters to somebody.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -73,6 +77,22 @@ pub struct Count {
     pub mentions: usize,
     /// Whether there may be more before them.
     pub more: bool,
+}
+
+impl Count {
+    /// Whether there is nothing, as far as is known.
+    pub const fn is_none(self) -> bool {
+        self.news == 0 && !self.more
+    }
+}
+
+/// As it is shown: `12`, or `12+` where there may be more.
+impl fmt::Display for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = self.news.min(SHOWN_MAX);
+        let more = if self.more || shown < self.news { "+" } else { "" };
+        write!(f, "{shown}{more}")
+    }
 }
 
 /// What one has not read of one channel.

@@ -120,6 +120,7 @@ scenes! {
         let mut stage = Stage::at_menu(size);
         stage.client(ClientEvent::SignedIn(signed_in("misha")));
         stage.client(ClientEvent::Channels(vec![stage::info(3, "random", 7, 0, false)]));
+        stage.client(ClientEvent::CaughtUp);
         stage
     };
     chat_offline_and_failed: |size| {
@@ -165,6 +166,7 @@ scenes! {
         stage.client(ClientEvent::Welcome(stage::welcome()));
         stage.client(ClientEvent::SignedIn(signed_in("misha")));
         stage.client(ClientEvent::Joined(stage::info(1, "lobby", 1, 0, true)));
+        stage.client(ClientEvent::CaughtUp);
         stage
     };
     panes_toggled: |size| {

@@ -81,6 +81,14 @@ pub static ACTIONS: &[Action] = &[
         "find a channel or a person by a few letters",
     ),
     action(Id::NextUnread, "next-unread", Channels, Chat, &["Alt-A"], "next channel with something unread"),
+    action(Id::FirstUnread, "first-unread", Reading, Chat, &["Alt-U"], "to the first unread message"),
+    action(Id::NextMention, "next-mention", Channels, Chat, &["Alt-M"], "to the next unread message that names you"),
+    action(Id::MarkAllRead, "mark-all-read", Channels, Chat, &[], "mark everything as read").typed(
+        "markread",
+        &[],
+        "",
+        &[],
+    ),
     action(Id::NextChannel, "next-channel", Channels, Chat, &["Alt-Down"], "next channel"),
     action(Id::PreviousChannel, "previous-channel", Channels, Chat, &["Alt-Up"], "previous channel"),
     action(

@@ -22,18 +22,21 @@ const LOG_LEN_MAX: u64 = 4 * 1_024 * 1_024;
 pub struct Places {
     config: PathBuf,
     state: PathBuf,
+    cache: PathBuf,
 }
 
 impl Places {
     /// The platform's directories (XDG on Linux), or one directory for everything.
     pub fn new(directory: Option<PathBuf>) -> anyhow::Result<Self> {
         if let Some(directory) = directory {
-            return Ok(Self { config: directory.clone(), state: directory });
+            let cache = directory.join("cache");
+            return Ok(Self { config: directory.clone(), state: directory, cache });
         }
         let platform = directories::ProjectDirs::from("", "", "mechat")
             .context("this system names no home directory; use --data-dir DIR")?;
         let state = platform.state_dir().unwrap_or(platform.data_local_dir());
-        Ok(Self { config: platform.config_dir().to_owned(), state: state.to_owned() })
+        let (config, cache) = (platform.config_dir().to_owned(), platform.cache_dir().to_owned());
+        Ok(Self { config, state: state.to_owned(), cache })
     }
 
     /// The relays' fingerprints.
@@ -53,9 +56,14 @@ impl Places {
 
     /// Everything that is kept is in one of these.
     pub fn directories(&self) -> Vec<&Path> {
-        let mut directories = vec![&*self.config, &*self.state];
+        let mut directories = vec![&*self.config, &*self.state, &*self.cache];
         directories.dedup();
         directories
+    }
+
+    /// The logs of each account at each relay, as they were last known.
+    pub fn cache(&self) -> PathBuf {
+        self.cache.clone()
     }
 
     /// What the user asks for; never written by the program.

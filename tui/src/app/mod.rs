@@ -22,8 +22,10 @@ use anyhow::Context as _;
 use crossterm::event::Event as TerminalEvent;
 use futures_util::FutureExt as _;
 use jiff::tz::TimeZone;
-use mechat_client::{Client, Command, Config, Event as ClientEvent};
-use mechat_protocol::UnixMillis;
+use mechat_client::cache::Snapshot;
+use mechat_client::{Cache, CacheEvent, Client, Command, Config, Event as ClientEvent};
+use mechat_protocol::request::HistoryRange;
+use mechat_protocol::{AccountName, ChannelId, RelayAddress, UnixMillis};
 use mechat_relay::Relay;
 use tokio::sync::mpsc;
 use tracing::level_filters::LevelFilter;
@@ -47,6 +49,8 @@ const EVENTS_MAX: usize = 64;
 const GOODBYE_LIMIT: Duration = Duration::from_millis(400);
 /// How long the keyring may take at the end.
 const KEYRING_LIMIT: Duration = Duration::from_millis(300);
+/// How long the cache may take to write the last of it.
+const CACHE_LIMIT: Duration = Duration::from_millis(300);
 /// How long a relay in this process may take to drain.
 const DRAIN_LIMIT: Duration = Duration::from_secs(5);
 /// Events that are fed before the screen is drawn again.
@@ -142,15 +146,19 @@ pub async fn start_relay(options: HostOptions) -> anyhow::Result<Relay> {
     Relay::start(config).await
 }
 
-/// Starts a client for a relay.
-pub fn start_client(target: &Target, places: &Places) -> (Client, mpsc::Receiver<ClientEvent>) {
+/// Starts a client for a relay. One that `resumes` is told how far the logs are known, after each sign-in.
+pub fn start_client(
+    target: &Target,
+    places: &Places,
+    resumes: bool,
+) -> (Client, mpsc::Receiver<ClientEvent>) {
     Client::start(Config {
         address: target.address.clone(),
         pins: places.pins(),
         invited: target.invited,
         agent: AGENT.to_owned(),
         outbox: Some(places.outbox()),
-        resumes: false,
+        resumes,
     })
 }
 
@@ -176,6 +184,7 @@ struct App {
     client: Option<(Client, mpsc::Receiver<ClientEvent>)>,
     relay: Option<tokio::sync::oneshot::Receiver<Relay>>,
     tokens: Option<Tokens>,
+    cache: Option<Cache>,
     events: (mpsc::Sender<Event>, mpsc::Receiver<Event>),
     panicked: Arc<Panicked>,
     quitting: bool,
@@ -210,6 +219,7 @@ impl App {
             client: None,
             relay: None,
             tokens: None,
+            cache: None,
             events: mpsc::channel(EVENTS_MAX),
             panicked,
             quitting: false,
@@ -284,7 +294,12 @@ impl App {
             Woken::Panic => anyhow::bail!("a part of the program broke; the log has more"),
             Woken::Timer => Event::Timer,
             Woken::Own(Some(event)) => event,
-            Woken::Client(Some(event)) => Event::Client(event),
+            Woken::Client(Some(event)) => {
+                if let Some(cache) = &self.cache {
+                    cache.follow(&event);
+                }
+                Event::Client(event)
+            }
             Woken::Client(None) => {
                 self.client = None;
                 Event::Client(ClientEvent::Stopped)
@@ -314,6 +329,13 @@ impl App {
                     self.token(Request::Save(address, account, token));
                 }
                 Effect::ForgetToken(address, account) => self.token(Request::Forget(address, account)),
+                Effect::OpenCache(address, account) => self.open_cache(address, account),
+                Effect::ReadCache(channel, range) => self.read_cache(channel, range),
+                Effect::RememberShown(channel) => {
+                    if let Some(cache) = &self.cache {
+                        cache.shown(channel);
+                    }
+                }
                 Effect::SaveRelays(relays) => self.save_relays(&relays),
                 Effect::SaveLooks(looks) => self.save_looks(&looks),
                 Effect::ReadConfig { always } => self.read_config(always),
@@ -328,7 +350,7 @@ impl App {
 
     fn connect(&mut self, target: &Target) {
         self.disconnect();
-        self.client = Some(start_client(target, &self.places));
+        self.client = Some(start_client(target, &self.places, true));
     }
 
     fn disconnect(&mut self) {
@@ -340,8 +362,35 @@ impl App {
     /// Never waits: the client's queue is long, and one that is full is told.
     fn command(&mut self, command: Command) {
         let Some((client, _)) = &self.client else { return };
+        if let Some(cache) = &self.cache {
+            cache.follow_command(&command);
+        }
         if tokio::task::unconstrained(client.send(command)).now_or_never().is_none() {
             self.tell(Event::Failed("too much waits to be sent; wait a little, then try again".to_owned()));
+        }
+    }
+
+    /// The first account starts the thread. Where there is none, nothing is cached.
+    fn open_cache(&mut self, relay: RelayAddress, account: AccountName) {
+        let (events, directory) = (self.events.0.clone(), self.places.cache());
+        let tell = move |event| {
+            // The program is ending: nobody reads it any more.
+            let _ = events.blocking_send(Event::Cache(event));
+        };
+        let cache = self.cache.get_or_insert_with(|| Cache::start(directory, tell));
+        if !cache.open(relay.clone(), account.clone()) {
+            let snapshot = Snapshot::default();
+            let opened = Event::Cache(CacheEvent::Opened { relay, account, snapshot });
+            let events = self.events.0.clone();
+            // The session waits for this word.
+            tokio::spawn(async move { events.send(opened).await });
+        }
+    }
+
+    /// What a cache that is stuck or gone does not answer, the relay does.
+    fn read_cache(&mut self, channel: ChannelId, range: HistoryRange) {
+        if !self.cache.as_ref().is_some_and(|cache| cache.read(channel, range)) {
+            self.command(Command::ReadHistory { channel, range });
         }
     }
 
@@ -404,6 +453,12 @@ impl App {
                 while !matches!(events.recv().await, None | Some(ClientEvent::Stopped)) {}
             };
             let _ = tokio::time::timeout(GOODBYE_LIMIT, goodbye).await;
+        }
+        // Nobody reads what it still says, and it must not wait for that.
+        drop(self.events);
+        if let Some(writing) = self.cache.and_then(Cache::finish) {
+            let written = tokio::task::spawn_blocking(move || writing.join());
+            let _ = tokio::time::timeout(CACHE_LIMIT, written).await;
         }
         if let Some(tokens) = &self.tokens {
             tokens.flush(KEYRING_LIMIT).await;

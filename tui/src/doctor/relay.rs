@@ -23,6 +23,7 @@ pub(super) fn look(places: &Places, address: &RelayAddress) -> std::io::Result<V
             invited: None,
             agent: app::AGENT.to_owned(),
             outbox: None,
+            resumes: false,
         });
         let began = Instant::now();
         let hear = async {

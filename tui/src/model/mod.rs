@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use mechat_client::SignedIn;
+use mechat_client::cache::Snapshot;
 use mechat_protocol::reply::{ChannelInfo, ConnectionRow, Participant, Presence, Welcome};
 use mechat_protocol::{
     AccountName, ChannelId, ChannelName, Content, Fingerprint, Invite, Nonce, RelayAddress, UnixMillis,
@@ -130,6 +131,19 @@ pub enum Hosting {
     Running(Invite),
 }
 
+/// The logs of an account on this machine.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Cached {
+    /// Nobody's.
+    None,
+    /// They are being opened.
+    Opening(AccountName),
+    /// They are here, and not to be seen before the account is known to be the user's.
+    Ready(AccountName, Box<Snapshot>),
+    /// Pages are read from there first.
+    Open(AccountName),
+}
+
 /// All state.
 #[derive(Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, not a state of one machine")]
@@ -182,8 +196,16 @@ pub struct Model {
     pub resume: Resume,
     /// Whether there is no keyring, so that the password is asked for each time.
     pub no_keyring: bool,
-    /// Who is signed in; stays while the link is down.
+    /// Who one is: signed in, or about to be with the saved session; stays while the link is down.
     pub account: Option<Account>,
+    /// Whether the relay has confirmed it in this run.
+    pub signed_in: bool,
+    /// Whether all that was missed before this connection is here.
+    pub caught_up: bool,
+    /// The account's logs on this machine.
+    pub cached: Cached,
+    /// When the relay is told what was read, by the steady clock.
+    pub mark_at: Option<Duration>,
     /// Whether the account was made in this run, and greets an empty list.
     pub fresh_account: bool,
     /// Joined channels, by name.
@@ -264,6 +286,10 @@ impl Model {
             resume: Resume::None,
             no_keyring: false,
             account: None,
+            signed_in: false,
+            caught_up: false,
+            cached: Cached::None,
+            mark_at: None,
             fresh_account: false,
             channels: Vec::new(),
             known: Vec::new(),
@@ -316,9 +342,8 @@ impl Model {
 
     /// Unread messages in the channels that are not in view.
     pub fn unread_elsewhere(&self) -> usize {
-        let me = self.account.as_ref().map(|account| &account.name);
         let others = self.channels.iter().filter(|channel| Some(channel.info.channel) != self.current);
-        others.map(|channel| channel.unread(me)).sum()
+        others.map(|channel| channel.badge().news).sum()
     }
 
     /// Whether somebody is here; unheard of counts as away.
@@ -328,7 +353,7 @@ impl Model {
 
     /// Whether messages of the current channel are before the user's eyes as they come.
     pub fn is_watching(&self) -> bool {
-        let at_bottom = self.current().is_some_and(|channel| channel.scroll == Scroll::Bottom);
+        let at_bottom = self.current().is_some_and(Channel::shows_newest);
         let shown = matches!(self.screen, Screen::Chat) && self.overlay.is_none() && self.trust.is_none();
         self.focused && shown && at_bottom && crate::view::layout::fits(self.size)
     }
@@ -356,6 +381,8 @@ impl Model {
     /// Forgets all that belongs to an account.
     pub fn forget_account(&mut self) {
         self.account = None;
+        (self.signed_in, self.caught_up, self.mark_at) = (false, false, None);
+        self.cached = Cached::None;
         self.channels.clear();
         self.known.clear();
         self.presence.clear();

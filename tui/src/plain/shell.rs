@@ -58,7 +58,7 @@ async fn serve(wanted: Wanted) -> anyhow::Result<u8> {
             return Ok(2);
         }
     };
-    let client = app::start_client(&target, &wanted.places);
+    let client = app::start_client(&target, &wanted.places, false);
     let mut session = Session::new(target, TimeZone::system());
     if !io::stdin().is_terminal() {
         session = session.scripted();

@@ -5,13 +5,13 @@ use mechat_protocol::reply::ErrorReply;
 use mechat_protocol::secret::Token;
 use mechat_protocol::{AccountName, ErrorCode, RelayAddress};
 
-use super::{Effect, preferences, slash};
-use crate::model::{Account, Field, Form, FormKind, Link, Model, Resume, Screen};
+use super::{Effect, cache, preferences, slash};
+use crate::model::{Account, Cached, Field, Form, FormKind, Link, Model, Resume, Screen};
 
 /// Goes on as soon as both the relay and the keyring have answered.
 pub fn advance(model: &mut Model) -> Vec<Effect> {
-    let waits = model.account.is_some() || model.welcome.is_none() || model.link != Link::Up;
-    if waits || !matches!(model.screen, Screen::Connecting) {
+    let waits = model.signed_in || model.welcome.is_none() || model.link != Link::Up;
+    if waits || !matches!(model.screen, Screen::Connecting | Screen::Chat) {
         return Vec::new();
     }
     match std::mem::replace(&mut model.resume, Resume::None) {
@@ -44,7 +44,9 @@ pub fn token_loaded(
         return Vec::new();
     }
     model.resume = token.map_or(Resume::None, |token| Resume::Ready(account, token));
-    advance(model)
+    let mut effects = cache::adopt(model);
+    effects.extend(advance(model));
+    effects
 }
 
 /// There is no keyring, or it does not answer.
@@ -68,7 +70,7 @@ pub fn signed_in(model: &mut Model, signed_in: &SignedIn) -> Vec<Effect> {
     if model.account.as_ref().is_some_and(|before| before.name != account.name) {
         model.forget_account();
     }
-    let first_time = model.account.is_none();
+    let first_time = !std::mem::replace(&mut model.signed_in, true);
     if first_time && model.notice.is_none() {
         // On the way here it may have been told where nobody looked.
         preferences::remind(model);
@@ -82,6 +84,8 @@ pub fn signed_in(model: &mut Model, signed_in: &SignedIn) -> Vec<Effect> {
     let Some(target) = &mut model.target else { return Vec::new() };
     let address = target.address.clone();
     let mut effects = vec![Effect::SaveToken(address.clone(), name.clone(), signed_in.token.clone())];
+    effects.extend(own_cache(model, &name));
+    let Some(target) = &mut model.target else { return effects };
     if first_time && let Some(channel) = target.channel.take() {
         model.wanted = Some(channel.clone());
         effects.push(Effect::Client(Command::Join(channel)));
@@ -94,6 +98,15 @@ pub fn signed_in(model: &mut Model, signed_in: &SignedIn) -> Vec<Effect> {
         effects.push(Effect::SaveRelays(model.relays.clone()));
     }
     effects
+}
+
+/// The session waits for how far the account's logs are known.
+fn own_cache(model: &mut Model, name: &AccountName) -> Vec<Effect> {
+    match &model.cached {
+        Cached::Open(open) | Cached::Opening(open) if open == name => Vec::new(),
+        Cached::Ready(open, _) if open == name => cache::adopt(model),
+        _ => cache::open(model, name),
+    }
 }
 
 /// No longer signed in.
@@ -140,7 +153,7 @@ pub fn refused(model: &mut Model, request: RequestKind, error: &ErrorReply) -> V
         RequestKind::Join => join_refused(model, error),
         RequestKind::ReadHistory => {
             for channel in &mut model.channels {
-                channel.loading = false;
+                channel.stop_loading();
             }
             model.complain(format!("older messages could not be read: {}", error.message));
         }

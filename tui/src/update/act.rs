@@ -1,6 +1,6 @@
 //! What each action does: one arm, one call.
 
-use super::{Effect, channels, compose, finder, preferences, quit, reading, scroll, slash, start};
+use super::{Effect, channels, compose, finder, preferences, quit, reading, scroll, slash, start, unread};
 use crate::action::{ActionId as Id, Mode};
 use crate::model::{Channel, LineEdit, Model, Overlay, Screen, Sending};
 use crate::view::layout;
@@ -23,7 +23,10 @@ pub fn perform(model: &mut Model, id: Id, nth: usize) -> Vec<Effect> {
         Id::Switcher => finder::open_switcher(model),
         Id::NextChannel => step_channel(model, 1),
         Id::PreviousChannel => step_channel(model, -1),
-        Id::NextUnread => next_unread(model),
+        Id::NextUnread => unread::to_next_channel(model),
+        Id::FirstUnread => unread::to_first(model),
+        Id::NextMention => unread::to_next_mention(model),
+        Id::MarkAllRead => unread::mark_all_read(model),
         Id::NumberedChannel => numbered_channel(model, nth),
         Id::ToggleChannels => toggle_channels(model),
         Id::ToggleParticipants => toggle_participants(model),
@@ -71,23 +74,6 @@ pub(super) fn open_help(model: &mut Model, words: &str) -> Vec<Effect> {
         _ => Some(Overlay::Help(LineEdit::new(words), 0)),
     };
     Vec::new()
-}
-
-/// The next channel below with something unread, round the end.
-fn next_unread(model: &mut Model) -> Vec<Effect> {
-    let me = model.account.as_ref().map(|account| &account.name);
-    let at = model.channels.iter().position(|channel| Some(channel.info.channel) == model.current);
-    let (before, behind) = model.channels.split_at(at.map_or(0, |at| at + 1));
-    let next = behind
-        .iter()
-        .chain(before)
-        .find(|channel| Some(channel.info.channel) != model.current && channel.unread(me) > 0);
-    let Some(id) = next.map(|channel| channel.info.channel) else {
-        model.inform("nothing is unread elsewhere");
-        return Vec::new();
-    };
-    model.notice = None;
-    channels::show(model, id)
 }
 
 fn step_channel(model: &mut Model, by: isize) -> Vec<Effect> {

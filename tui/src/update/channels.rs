@@ -1,12 +1,13 @@
 //! Channels, entries and people: what the client tells about them, and moving between channels.
 
 use mechat_client::{Command, OutboxFile, OutboxState, Utterance};
-use mechat_protocol::reply::{ChannelInfo, ConnectionRow, Participant};
-use mechat_protocol::{ChannelId, ChannelName, Content, Entry, Nonce};
+use mechat_protocol::reply::{ChannelInfo, ConnectionRow, Marks, Participant};
+use mechat_protocol::request::HistoryRange;
+use mechat_protocol::{ChannelId, ChannelName, Content, Entry, Nonce, Seq};
 
-use super::Effect;
-use crate::model::channel::Amending;
-use crate::model::{Channel, Composer, Model, Outgoing, Sending};
+use super::{Effect, scroll};
+use crate::model::channel::{Amending, ENTRIES_HIDDEN, Seek};
+use crate::model::{Cached, Channel, Composer, Model, Outgoing, Scroll, Sending};
 
 /// The channel where people meet first.
 const LOBBY: &str = "lobby";
@@ -16,24 +17,42 @@ pub fn show(model: &mut Model, id: ChannelId) -> Vec<Effect> {
     if model.current == Some(id) {
         return Vec::new();
     }
-    let me = model.account.as_ref().map(|account| account.name.clone());
     put_draft_away(model);
-    if let Some(left) = model.current_mut()
-        && left.unread(me.as_ref()) == 0
-    {
-        left.divider = None;
+    if let Some(left) = model.current_mut() {
+        left.hide();
     }
-    let Some(channel) = model.channel(id) else { return Vec::new() };
-    let ask = channel.members.is_none();
     if let Some(left) = model.current {
         model.recent.retain(|recent| *recent != left);
         model.recent.insert(0, left);
     }
+    let may_ask = model.signed_in;
+    let Some(channel) = model.channel_mut(id) else { return Vec::new() };
+    let ask = channel.members.is_none() && may_ask;
+    channel.divider = has_unread(channel).then(|| channel.read());
     model.current = Some(id);
     if let Some(draft) = model.drafts.remove(&id) {
         model.composer = Composer::with_text(&draft);
     }
-    if ask { vec![Effect::Client(Command::ListParticipants(Some(id)))] } else { Vec::new() }
+    let mut effects = Vec::new();
+    if ask {
+        effects.push(Effect::Client(Command::ListParticipants(Some(id))));
+    }
+    if matches!(model.cached, Cached::Open(_)) {
+        effects.push(Effect::RememberShown(id));
+    }
+    effects.extend(scroll::fill(model));
+    effects
+}
+
+fn has_unread(channel: &Channel) -> bool {
+    let count = channel.unread();
+    count.news > 0 || count.more
+}
+
+/// Where a channel of this name stands among the joined ones.
+pub fn place_of(model: &Model, name: &ChannelName) -> usize {
+    let key = name.key().folded;
+    model.channels.partition_point(|channel| channel.info.name.key().folded < key)
 }
 
 /// A text never follows the eye into another channel.
@@ -80,13 +99,11 @@ pub fn joined(model: &mut Model, info: ChannelInfo) -> Vec<Effect> {
         Some(known) => *known = info.clone(),
         None => model.known.push(info.clone()),
     }
+    let place = place_of(model, &info.name);
     if let Some(channel) = model.channel_mut(id) {
-        channel.info = info;
+        channel.follow_info(info);
     } else {
-        let place = model.channels.partition_point(|channel| channel.info.name.key().folded < key);
-        let mut channel = Channel::new(info);
-        channel.read_upto = Some(channel.info.head);
-        model.channels.insert(place, channel);
+        model.channels.insert(place, Channel::new(info));
     }
     if wanted || model.current.is_none() { show(model, id) } else { Vec::new() }
 }
@@ -122,21 +139,58 @@ pub fn left(model: &mut Model, id: ChannelId) -> Vec<Effect> {
 pub fn appended(model: &mut Model, id: ChannelId, entries: Vec<Entry>) -> Vec<Effect> {
     let me = model.account.as_ref().map(|account| account.name.clone());
     let watched = model.current == Some(id) && model.is_watching();
+    let current = model.current == Some(id);
     let Some(channel) = model.channel_mut(id) else { return Vec::new() };
+    let had_unread = has_unread(channel);
     channel.append(entries, me.as_ref());
-    if channel.read_upto.is_none() {
-        channel.mark_read();
+    if !watched && !had_unread && has_unread(channel) {
+        channel.divider = Some(channel.read());
     }
-    if !watched && channel.divider.is_none() && channel.unread(me.as_ref()) > 0 {
-        channel.divider = channel.read_upto;
+    if current || channel.scroll != Scroll::Bottom {
+        channel.trim();
+    } else if channel.entries.len() > 2 * ENTRIES_HIDDEN {
+        channel.hide();
     }
     Vec::new()
 }
 
-/// An older part of a channel.
-pub fn history(model: &mut Model, id: ChannelId, entries: Vec<Entry>, more: bool) -> Vec<Effect> {
+/// A part of a channel's log that was asked for.
+pub fn history(
+    model: &mut Model,
+    id: ChannelId,
+    range: HistoryRange,
+    entries: Vec<Entry>,
+    more: bool,
+) -> Vec<Effect> {
+    let me = model.account.as_ref().map(|account| account.name.clone());
+    let Some(channel) = model.channel_mut(id) else { return Vec::new() };
+    let sought = channel.seek;
+    channel.take_page(range, entries, more, me.as_ref());
+    let arrived = channel.seek != sought;
+    channel.trim();
+    if model.current != Some(id) {
+        return Vec::new();
+    }
+    match sought {
+        Some(Seek::Entry(_)) if arrived => scroll::around(model),
+        _ => scroll::fill(model),
+    }
+}
+
+/// More was missed than is read by itself: the user is told, and what is shown begins anew.
+pub fn skipped(model: &mut Model, id: ChannelId, from: Seq, to: Seq) -> Vec<Effect> {
+    let Some(channel) = model.channel_mut(id) else { return Vec::new() };
+    channel.skip();
+    let name = channel.info.name.clone();
+    let count = to.0.saturating_sub(from.0).saturating_add(1);
+    model.inform(format!("#{name}: {count} entries were missed and not loaded; scroll up to read them"));
+    Vec::new()
+}
+
+/// How far was read, here or on another device.
+pub fn marks(model: &mut Model, id: ChannelId, marks: Marks) -> Vec<Effect> {
     if let Some(channel) = model.channel_mut(id) {
-        channel.prepend(entries, more);
+        channel.follow_marks(marks);
     }
     Vec::new()
 }

@@ -82,19 +82,18 @@ fn places(model: &Model) -> Vec<Row> {
     let visited = |id| model.recent.iter().position(|recent| *recent == id).unwrap_or(usize::MAX);
     joined.sort_by_key(|channel| {
         let here = Some(channel.info.channel) == model.current;
-        (here, channel.unread(me) == 0, visited(channel.info.channel))
+        (here, channel.badge().is_none(), visited(channel.info.channel))
     });
     let mut rows: Vec<Row> = joined
         .into_iter()
         .map(|channel| {
-            let unread = channel.unread(me);
-            let note = match unread {
+            let note = match channel.badge() {
                 _ if Some(channel.info.channel) == model.current => "here".to_owned(),
-                0 => String::new(),
+                unread if unread.is_none() => String::new(),
                 unread => format!("{unread} unread"),
             };
             let words = format!("#{}", text::harmless(channel.info.name.as_str()));
-            let calls = unread > 0;
+            let calls = !channel.badge().is_none();
             Row { choice: Choice::Channel(channel.info.name.clone()), words, note, calls, marks: Vec::new() }
         })
         .collect();

@@ -36,6 +36,12 @@ pub fn stopped(model: &mut Model) -> Vec<Effect> {
     down(model, Link::Failed { reason: "the client stopped".to_owned() })
 }
 
+/// Everything that was missed is here.
+pub fn caught_up(model: &mut Model) -> Vec<Effect> {
+    model.caught_up = true;
+    Vec::new()
+}
+
 fn connecting(model: &mut Model, attempt: u32) -> Vec<Effect> {
     model.link = Link::Connecting { attempt };
     Vec::new()
@@ -57,12 +63,12 @@ fn up(model: &mut Model, fingerprint: mechat_protocol::Fingerprint) -> Vec<Effec
 
 /// What was being asked will not be answered any more.
 fn down(model: &mut Model, link: Link) -> Vec<Effect> {
-    model.link = link;
+    (model.link, model.caught_up) = (link, false);
     if let Resume::Sent(account, token) = std::mem::replace(&mut model.resume, Resume::None) {
         model.resume = Resume::Ready(account, token);
     }
     for channel in &mut model.channels {
-        channel.loading = false;
+        channel.stop_loading();
     }
     if let Screen::Form(form) = &mut model.screen
         && form.busy

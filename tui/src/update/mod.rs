@@ -6,6 +6,7 @@
 
 pub mod account;
 pub mod act;
+pub mod cache;
 pub mod channels;
 pub mod complete;
 pub mod compose;
@@ -19,16 +20,18 @@ pub mod reading;
 pub mod scroll;
 pub mod slash;
 pub mod start;
+pub mod unread;
 
 use std::time::Duration;
 
 use crossterm::event::{KeyEvent, MouseEvent};
-use mechat_client::{Command, Event as ClientEvent};
+use mechat_client::{CacheEvent, Command, Event as ClientEvent};
+use mechat_protocol::request::HistoryRange;
 use mechat_protocol::secret::Token;
-use mechat_protocol::{AccountName, Invite, RelayAddress};
+use mechat_protocol::{AccountName, ChannelId, Invite, RelayAddress};
 
 use crate::config::{Config, Problem};
-use crate::model::{Hosting, Link, Looks, Model, Moment, RelayBook, Resume, Target};
+use crate::model::{Cached, Hosting, Link, Looks, Model, Moment, RelayBook, Resume, Target};
 
 pub use start::begin;
 
@@ -60,6 +63,8 @@ pub enum Event {
     },
     /// The keyring does not work.
     NoKeyring,
+    /// The cache of the account's logs says.
+    Cache(CacheEvent),
     /// The relay in this process runs, or could not.
     Hosting(Result<Invite, String>),
     /// The configuration was read.
@@ -90,6 +95,12 @@ pub enum Effect {
     SaveToken(RelayAddress, AccountName, Token),
     /// Remove the token from the keyring.
     ForgetToken(RelayAddress, AccountName),
+    /// Open the cache of an account's logs, instead of any other; answered in every case.
+    OpenCache(RelayAddress, AccountName),
+    /// Read a part of a log from the cache; answered in every case.
+    ReadCache(ChannelId, HistoryRange),
+    /// Remember the channel that is shown, for the next start.
+    RememberShown(ChannelId),
     /// Write the list of relays.
     SaveRelays(RelayBook),
     /// Write what was picked on the screen.
@@ -112,7 +123,7 @@ pub enum Effect {
 /// Feeds one event.
 pub fn update(model: &mut Model, event: Event, now: Moment) -> Vec<Effect> {
     model.now = now;
-    let effects = match event {
+    let mut effects = match event {
         Event::Key(key) => keys::key(model, key),
         Event::Paste(text) => keys::paste(model, &text),
         Event::Mouse(event) => mouse::mouse(model, event),
@@ -124,21 +135,22 @@ pub fn update(model: &mut Model, event: Event, now: Moment) -> Vec<Effect> {
             account::token_loaded(model, &address, account, token)
         }
         Event::NoKeyring => account::no_keyring(model),
+        Event::Cache(event) => cache::event(model, event),
         Event::Hosting(outcome) => start::hosting(model, outcome),
         Event::Configured { read, asked } => preferences::configured(model, read, asked),
         Event::Failed(text) => failed(model, text),
         Event::Terminate => quit(),
     };
-    if model.is_watching()
-        && let Some(channel) = model.current_mut()
-    {
-        channel.mark_read();
-    }
+    unread::settle(model, &mut effects);
     effects
 }
 
 /// When something visible changes with time alone, by the steady clock.
 pub fn wake_at(model: &Model) -> Option<Duration> {
+    [countdown(model), model.mark_at].into_iter().flatten().min()
+}
+
+fn countdown(model: &Model) -> Option<Duration> {
     match model.link {
         Link::Down { retry_at, .. } if retry_at > model.now.steady => {
             let left = retry_at.saturating_sub(model.now.steady);
@@ -166,18 +178,18 @@ fn client(model: &mut Model, event: ClientEvent) -> Vec<Effect> {
         ClientEvent::Joined(info) => channels::joined(model, info),
         ClientEvent::Left(channel) => channels::left(model, channel),
         ClientEvent::Appended { channel, entries, live: _ } => channels::appended(model, channel, entries),
-        ClientEvent::History { channel, entries, more, .. } => {
-            channels::history(model, channel, entries, more)
+        ClientEvent::History { channel, range, entries, more } => {
+            channels::history(model, channel, range, entries, more)
         }
         ClientEvent::Reset(channel) => channels::reset(model, channel),
         ClientEvent::Presence(changes) => channels::presence(model, changes),
         ClientEvent::Outbox { nonce, channel, state } => channels::outbox(model, nonce, channel, state),
         ClientEvent::OutboxFile(told) => channels::outbox_file(model, told),
         ClientEvent::Connections(rows) => channels::connections(model, rows),
-        ClientEvent::Skipped { .. }
-        | ClientEvent::CaughtUp
-        | ClientEvent::Marks { .. }
-        | ClientEvent::Typing { .. }
+        ClientEvent::Skipped { channel, from, to } => channels::skipped(model, channel, from, to),
+        ClientEvent::CaughtUp => link::caught_up(model),
+        ClientEvent::Marks { channel, marks } => channels::marks(model, channel, marks),
+        ClientEvent::Typing { .. }
         | ClientEvent::Found { .. }
         | ClientEvent::Posts { .. }
         | ClientEvent::Profile { .. }
@@ -215,8 +227,11 @@ fn connect(model: &mut Model, target: Target) -> Vec<Effect> {
     let mut effects = vec![Effect::Connect(target.clone())];
     model.resume = match model.relays.account_at(&target.address) {
         Some(account) => {
+            let account = account.clone();
             effects.push(Effect::LoadToken(target.address.clone(), account.clone()));
-            Resume::Loading(account.clone())
+            effects.push(Effect::OpenCache(target.address.clone(), account.clone()));
+            model.cached = Cached::Opening(account.clone());
+            Resume::Loading(account)
         }
         None => Resume::None,
     };

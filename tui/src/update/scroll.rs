@@ -3,15 +3,16 @@
 //! The view is anchored to a row and a line in it, never to a place on the screen: what arrives below or is loaded above moves
 //! nothing. Only the rows near the view are wrapped.
 
-use mechat_client::Command;
+use mechat_protocol::Seq;
 use mechat_protocol::request::HistoryRange;
 
-use super::Effect;
+use super::{Effect, cache};
+use crate::model::channel::{RowKey, Seek};
 use crate::model::{Channel, Model, Scroll};
 use crate::view::{layout, timeline};
 
 /// A place in the timeline: a row, and a line in it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
     /// The row.
     pub row: usize,
@@ -38,7 +39,11 @@ pub fn by_lines(model: &mut Model, lines: isize) -> Vec<Effect> {
         down(model, channel, from, lines.unsigned_abs())
     };
     anchor(model, place, bottom);
-    if lines < 0 && place.row == 0 { load_older(model) } else { Vec::new() }
+    match lines {
+        ..0 if place.row == 0 => load_older(model),
+        0.. if place >= bottom => load_newer(model),
+        _ => Vec::new(),
+    }
 }
 
 /// To the oldest loaded message; asks for older ones.
@@ -51,13 +56,65 @@ pub fn to_top(model: &mut Model) -> Vec<Effect> {
     load_older(model)
 }
 
-/// To the newest message.
+/// To the newest message. Where the window is far from it, what is in view stays until it is there.
 pub fn to_end(model: &mut Model) -> Vec<Effect> {
-    if let Some(channel) = model.current_mut() {
+    let Some(channel) = model.current_mut() else { return Vec::new() };
+    if channel.is_at_end() {
         channel.scroll = Scroll::Bottom;
+        channel.seek = None;
         channel.trim();
+        return Vec::new();
     }
-    Vec::new()
+    seek_end(model)
+}
+
+/// To an entry, wherever it is in the log.
+pub fn to_entry(model: &mut Model, seq: Seq) -> Vec<Effect> {
+    let Some(channel) = model.current_mut() else { return Vec::new() };
+    let key = RowKey::Entry(seq);
+    if channel.row_index(key).is_some() {
+        channel.scroll = Scroll::Top { row: key, line: 0 };
+        return around(model);
+    }
+    if channel.seek == Some(Seek::Entry(seq)) {
+        return Vec::new();
+    }
+    channel.seek = Some(Seek::Entry(seq));
+    let range = HistoryRange::After { seq: Seq(seq.0.saturating_sub(1)) };
+    let id = channel.info.channel;
+    vec![cache::read(model, id, range)]
+}
+
+/// Leaves some lines above the entry that was gone to, loading them first if need be.
+pub fn around(model: &mut Model) -> Vec<Effect> {
+    let above = usize::from(layout::chat(model).timeline.height) / 3;
+    let Some(channel) = model.current() else { return Vec::new() };
+    let Some(from) = top_place(model, channel) else { return fill(model) };
+    let place = up(model, channel, from, above);
+    let bottom = bottom_place(model, channel).unwrap_or_default();
+    let short = place.row == 0;
+    anchor(model, place, bottom);
+    let mut effects = if short { load_older(model) } else { Vec::new() };
+    effects.extend(load_newer(model));
+    effects
+}
+
+/// Asks for what the view needs and the window does not hold: the end of the log, where the view is there.
+pub fn fill(model: &mut Model) -> Vec<Effect> {
+    let Some(channel) = model.current() else { return Vec::new() };
+    if channel.scroll != Scroll::Bottom || channel.is_at_end() {
+        return Vec::new();
+    }
+    if channel.entries.is_empty() { seek_end(model) } else { load_newer(model) }
+}
+
+/// The last entry that is in view, or before it.
+pub fn lowest_seen(model: &Model, channel: &Channel) -> Seq {
+    let Some(top) = top_place(model, channel) else { return channel.last_seq() };
+    let room = usize::from(layout::chat(model).timeline.height);
+    let below = down(model, channel, top, room.saturating_sub(1));
+    let last = below.row.min(channel.entries.len().saturating_sub(1));
+    channel.entries.get(last).map_or(Seq::ZERO, |entry| entry.seq)
 }
 
 /// The first visible place while the view is scrolled up; `None` at the bottom.
@@ -119,10 +176,33 @@ fn down(model: &Model, channel: &Channel, from: Place, lines: usize) -> Place {
 
 fn anchor(model: &mut Model, place: Place, bottom: Place) {
     let Some(channel) = model.current_mut() else { return };
+    // Below a window that ends before the log does, there is more: the view is not at the end.
+    let place = if channel.is_at_end() { place } else { place.min(bottom) };
     channel.scroll = match channel.row_key(place.row) {
-        Some(row) if place < bottom => Scroll::Top { row, line: place.line },
+        Some(row) if place < bottom || !channel.is_at_end() => Scroll::Top { row, line: place.line },
         _ => Scroll::Bottom,
     };
+}
+
+fn seek_end(model: &mut Model) -> Vec<Effect> {
+    let Some(channel) = model.current_mut() else { return Vec::new() };
+    if channel.seek == Some(Seek::End) {
+        return Vec::new();
+    }
+    channel.seek = Some(Seek::End);
+    let (id, range) = (channel.info.channel, HistoryRange::Before { seq: channel.last_seq().next() });
+    vec![cache::read(model, id, range)]
+}
+
+fn load_newer(model: &mut Model) -> Vec<Effect> {
+    let Some(channel) = model.current_mut() else { return Vec::new() };
+    let Some(last) = channel.entries.last().map(|entry| entry.seq) else { return Vec::new() };
+    if channel.is_at_end() || channel.loading_newer {
+        return Vec::new();
+    }
+    channel.loading_newer = true;
+    let id = channel.info.channel;
+    vec![cache::read(model, id, HistoryRange::After { seq: last })]
 }
 
 fn load_older(model: &mut Model) -> Vec<Effect> {
@@ -131,7 +211,7 @@ fn load_older(model: &mut Model) -> Vec<Effect> {
     if channel.at_start || channel.loading {
         return Vec::new();
     }
-    let range = HistoryRange::Before { seq: first.seq };
+    let (id, range) = (channel.info.channel, HistoryRange::Before { seq: first.seq });
     channel.loading = true;
-    vec![Effect::Client(Command::ReadHistory { channel: channel.info.channel, range })]
+    vec![cache::read(model, id, range)]
 }

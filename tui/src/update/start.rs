@@ -132,7 +132,7 @@ pub fn connect_now(model: &mut Model) -> Vec<Effect> {
     match &model.link {
         Link::Down { .. } => vec![Effect::Client(Command::ConnectNow)],
         // A client that gave up is replaced.
-        Link::Failed { .. } | Link::Untrusted if model.account.is_none() => {
+        Link::Failed { .. } | Link::Untrusted if !model.signed_in => {
             model.target.clone().map_or_else(Vec::new, |target| connect(model, target))
         }
         Link::Failed { .. } | Link::Untrusted => vec![Effect::Client(Command::ConnectNow)],
@@ -166,7 +166,7 @@ pub fn trust_key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
 
 /// Where something was said already, its text stays readable; otherwise another relay can be chosen.
 fn refuse_trust(model: &mut Model) -> Vec<Effect> {
-    if model.account.is_none() {
+    if !model.signed_in {
         return back_to_start(model);
     }
     if let Some(trust) = &mut model.trust {

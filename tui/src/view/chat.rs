@@ -168,12 +168,13 @@ fn notice(model: &Model, area: Rect, frame: &mut Frame<'_>) {
 fn cue(model: &Model, area: Rect, frame: &mut Frame<'_>) {
     let width = usize::from(area.width);
     let rule = model.theme.style(Role::Rule);
-    let me = model.account.as_ref().map(|account| &account.name);
     let key = model.keymap().first_key(ActionId::ScrollEnd).unwrap_or_else(|| "Esc".to_owned());
     let words = match model.current() {
-        Some(channel) if channel.scroll != Scroll::Bottom => match channel.unread(me) {
-            0 => Some((format!("older messages: {key} goes to the newest"), Role::Quiet)),
-            1 => Some((format!("↓ 1 new message; {key} goes there"), Role::Unread)),
+        Some(channel) if channel.scroll != Scroll::Bottom => match channel.unread() {
+            new if new.is_none() => Some((format!("older messages: {key} goes to the newest"), Role::Quiet)),
+            new if new.news == 1 && !new.more => {
+                Some((format!("↓ 1 new message; {key} goes there"), Role::Unread))
+            }
             new => Some((format!("↓ {new} new messages; {key} goes there"), Role::Unread)),
         },
         _ => None,

@@ -73,21 +73,17 @@ pub fn channels(model: &Model, area: Rect, frame: &mut Frame<'_>) {
 
 fn joined_line(model: &Model, channel: &Channel, width: usize) -> Line<'static> {
     let here = Some(channel.info.channel) == model.current;
-    let me = model.account.as_ref().map(|account| &account.name);
-    let unread = channel.unread(me);
-    let count = match unread {
-        0 => String::new(),
-        1..=999 => format!(" {unread}"),
-        _ => " 999+".to_owned(),
-    };
+    let unread = channel.badge();
+    let sign = if unread.mentions > 0 { "@" } else { "" };
+    let count = if unread.is_none() { String::new() } else { format!(" {sign}{unread}") };
     let sign = if here { "▸ " } else { "  " };
     let name = format!("{sign}#{}", text::harmless(channel.info.name.as_str()));
     let room = width.saturating_sub(text::width(&count) + 1);
     let name = text::fit(&name, room);
-    let style = match (here, unread) {
+    let style = match (here, unread.is_none()) {
         (true, _) => model.theme.style(Role::Selected),
-        (false, 0) => model.theme.style(Role::Text),
-        (false, _) => model.theme.style(Role::Strong),
+        (false, true) => model.theme.style(Role::Text),
+        (false, false) => model.theme.style(Role::Strong),
     };
     Line::from(vec![Span::styled(name, style), Span::styled(count, model.theme.style(Role::Unread))])
 }

@@ -21,7 +21,9 @@ pub fn link_words(model: &Model) -> String {
         Link::Idle => "no relay chosen".to_owned(),
         Link::Connecting { attempt: 0 | 1 } => "connecting…".to_owned(),
         Link::Connecting { attempt } => format!("connecting, attempt {attempt}…"),
-        Link::Up if model.account.is_some() && matches!(model.screen, Screen::Chat) => "online".to_owned(),
+        Link::Up if matches!(model.screen, Screen::Chat) && !model.signed_in => "signing in…".to_owned(),
+        Link::Up if matches!(model.screen, Screen::Chat) && !model.caught_up => "catching up…".to_owned(),
+        Link::Up if model.signed_in && matches!(model.screen, Screen::Chat) => "online".to_owned(),
         Link::Up => "online, not signed in".to_owned(),
         Link::Down { retry_at, .. } => {
             format!("offline, retry in {} s", seconds_until(*retry_at, model.now.steady))

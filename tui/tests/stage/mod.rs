@@ -200,6 +200,7 @@ impl Stage {
                 person("vera", true),
             ],
         });
+        stage.client(ClientEvent::CaughtUp);
         stage.effects.clear();
         stage
     }
