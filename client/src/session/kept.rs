@@ -1,6 +1,7 @@
 //! The outbox on disk, as the machine sees it: what is asked of it, and what its answers let go.
 //!
-//! The outbox opens when the account's channels are known, so that what an earlier run left is told of behind the channels it is for.
+//! The outbox opens when the account's channels are known, so that what an earlier run left is told of behind the channels it is for; or
+//! when the connection is lost before that.
 //!
 //! Invariants: with a disk, no message is sent before the disk has answered for it; a message leaves the disk only together with
 //! memory; what one account said is never restored to another.
@@ -238,6 +239,17 @@ mod tests {
             matches!(&outputs[outputs.len() - 2..], [Output::OpenOutbox(_), Output::Keep(kept)] if kept.nonce == nonce(1)),
             "{outputs:?}"
         );
+    }
+
+    #[test]
+    fn what_is_said_offline_is_kept_though_the_channels_were_never_listed() {
+        let mut bench = Bench::keeping();
+        bench.sign_in_without_listing(&ann());
+        let outputs = bench.feed(Input::Lost("cut".into()));
+        assert!(
+            outputs.iter().any(|output| matches!(output, Output::OpenOutbox(account) if *account == ann()))
+        );
+        assert!(matches!(&bench.say(1)[..], [Output::Keep(kept)] if kept.nonce == nonce(1)));
     }
 
     #[test]

@@ -515,6 +515,8 @@ impl Session {
         self.welcome = None;
         self.forget_pages(outputs);
         self.outbox.rewind();
+        // The channels may not have been listed yet; what is said from here on is on disk all the same.
+        self.open_outbox(outputs);
         self.retry_outbox_ms = None;
         self.list_again_ms = None;
         self.restart_flow();

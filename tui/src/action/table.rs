@@ -82,7 +82,14 @@ pub static ACTIONS: &[Action] = &[
     ),
     action(Id::NextUnread, "next-unread", Channels, Chat, &["Alt-A"], "next channel with something unread"),
     action(Id::FirstUnread, "first-unread", Reading, Chat, &["Alt-U"], "to the first unread message"),
-    action(Id::NextMention, "next-mention", Channels, Chat, &["Alt-M"], "to the next unread message that names you"),
+    action(
+        Id::NextMention,
+        "next-mention",
+        Channels,
+        Chat,
+        &["Alt-M"],
+        "to the next unread message that names you",
+    ),
     action(Id::MarkAllRead, "mark-all-read", Channels, Chat, &[], "mark everything as read").typed(
         "markread",
         &[],

@@ -92,6 +92,7 @@ pub enum Seek {
 
 /// A joined channel.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, not a state of one machine")]
 pub struct Channel {
     /// What the relay says of it.
     pub info: ChannelInfo,

@@ -23,7 +23,7 @@ use mechat_client::SignedIn;
 use mechat_client::cache::Snapshot;
 use mechat_protocol::reply::{ChannelInfo, ConnectionRow, Participant, Presence, Welcome};
 use mechat_protocol::{
-    AccountName, ChannelId, ChannelName, Content, Fingerprint, Invite, Nonce, RelayAddress, UnixMillis,
+    AccountName, ChannelId, ChannelName, Fingerprint, Invite, Nonce, RelayAddress, UnixMillis,
 };
 
 pub use channel::{Channel, Outgoing, Scroll, Sending};
@@ -230,8 +230,8 @@ pub struct Model {
     pub asked: Option<String>,
     /// What was typed in other channels and not sent.
     pub drafts: BTreeMap<ChannelId, String>,
-    /// Own messages on their way to channels that were left.
-    pub adrift: BTreeMap<Nonce, Content>,
+    /// Own messages on their way to channels that were left, or that are not known yet.
+    pub adrift: BTreeMap<Nonce, (ChannelId, Outgoing)>,
     /// Whether the outbox on disk fails, so that what waits ends with this program.
     pub outbox_fails: bool,
     /// Which panes.

@@ -45,8 +45,7 @@ pub fn show(model: &mut Model, id: ChannelId) -> Vec<Effect> {
 }
 
 fn has_unread(channel: &Channel) -> bool {
-    let count = channel.unread();
-    count.news > 0 || count.more
+    !channel.unread().is_none()
 }
 
 /// Where a channel of this name stands among the joined ones.
@@ -103,7 +102,10 @@ pub fn joined(model: &mut Model, info: ChannelInfo) -> Vec<Effect> {
     if let Some(channel) = model.channel_mut(id) {
         channel.follow_info(info);
     } else {
-        model.channels.insert(place, Channel::new(info));
+        let mut channel = Channel::new(info);
+        let back = model.adrift.extract_if(.., |_, (of, _)| *of == id);
+        channel.outbox.extend(back.map(|(_, (_, message))| message));
+        model.channels.insert(place, channel);
     }
     if wanted || model.current.is_none() { show(model, id) } else { Vec::new() }
 }
@@ -120,7 +122,7 @@ pub fn left(model: &mut Model, id: ChannelId) -> Vec<Effect> {
     let channel = model.channels.remove(at);
     let name = channel.info.name;
     let unsent = channel.outbox.into_iter().filter(|message| message.sending == Sending::Pending);
-    model.adrift.extend(unsent.map(|message| (message.nonce, message.content)));
+    model.adrift.extend(unsent.map(|message| (message.nonce, (id, message))));
     if let Some(known) = model.known.iter_mut().find(|known| known.channel == id) {
         known.joined = false;
         known.members = known.members.saturating_sub(1);
@@ -231,7 +233,7 @@ pub fn presence(model: &mut Model, changes: Vec<Participant>) -> Vec<Effect> {
 
 /// An own message or amendment moved.
 pub fn outbox(model: &mut Model, nonce: Nonce, id: ChannelId, state: OutboxState) -> Vec<Effect> {
-    let Some(channel) = model.channel_mut(id) else { return adrift(model, nonce, state) };
+    let Some(channel) = model.channel_mut(id) else { return adrift(model, id, nonce, state) };
     if channel.amending.iter().any(|change| change.nonce == nonce) {
         return amending(model, id, nonce, state);
     }
@@ -280,17 +282,19 @@ fn amending(model: &mut Model, id: ChannelId, nonce: Nonce, state: OutboxState) 
     Vec::new()
 }
 
-/// An own message for a channel that was left has no row; if it fails, its words are shown here and nowhere else.
-fn adrift(model: &mut Model, nonce: Nonce, state: OutboxState) -> Vec<Effect> {
+/// An own message for a channel that one is not in has no row before one is; if it fails, its words are shown here and nowhere else.
+fn adrift(model: &mut Model, id: ChannelId, nonce: Nonce, state: OutboxState) -> Vec<Effect> {
     match state {
-        OutboxState::Pending(Utterance::Message { content, .. }) => {
-            model.adrift.insert(nonce, content);
+        OutboxState::Pending(Utterance::Message { content, in_reply_to }) => {
+            let (sending, acked) = (Sending::Pending, None);
+            let message = Outgoing { nonce, content, in_reply_to, sending, acked };
+            model.adrift.insert(nonce, (id, message));
         }
         OutboxState::Pending(Utterance::Amendment(_)) => {}
         OutboxState::Acked { .. } => drop(model.adrift.remove(&nonce)),
         OutboxState::Failed(error) => {
-            if let Some(content) = model.adrift.remove(&nonce) {
-                model.complain(format!("not sent: {} ({})", words(&content), error.message));
+            if let Some((_, message)) = model.adrift.remove(&nonce) {
+                model.complain(format!("not sent: {} ({})", words(&message.content), error.message));
             }
         }
     }

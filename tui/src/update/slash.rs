@@ -6,7 +6,7 @@ use mechat_client::Command;
 use mechat_protocol::request::ChannelKind;
 use mechat_protocol::{ChannelId, ChannelName};
 
-use super::{Effect, act, channels, compose, finder, reading, scroll, start};
+use super::{Effect, act, channels, compose, finder, reading, scroll, start, unread};
 use crate::action::{self, ActionId as Id};
 use crate::model::overlay::Panel;
 use crate::model::{Composer, Link, Model, Overlay, Sending};
@@ -61,6 +61,7 @@ pub fn run(model: &mut Model, id: Id, arguments: &str) -> Vec<Effect> {
         Id::History => history(model, arguments),
         Id::ToggleBare => reading::toggle_bare(model),
         Id::ToggleSpoilers => reading::toggle_spoilers(model),
+        Id::MarkAllRead => unread::mark_all_read(model),
         Id::Retry => retry(model),
         Id::Discard => discard(model),
         Id::Invite => panel(model, Panel::Invite, None),

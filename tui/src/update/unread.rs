@@ -53,28 +53,20 @@ pub fn to_first(model: &mut Model) -> Vec<Effect> {
     let Some(channel) = model.current() else { return Vec::new() };
     // What was unread when one came in stays marked by the line, though it is read by now.
     let line = channel.divider.map(Seq::next).filter(|seq| *seq <= channel.last_seq());
-    match line.or_else(|| channel.first_unread()) {
-        Some(seq) => scroll::to_entry(model, seq),
-        None => {
-            model.inform("nothing is unread here");
-            Vec::new()
-        }
-    }
+    let Some(seq) = line.or_else(|| channel.first_unread()) else {
+        return nothing(model, "nothing is unread here");
+    };
+    scroll::to_entry(model, seq)
 }
 
 /// The next channel with something unread comes into view.
 pub fn to_next_channel(model: &mut Model) -> Vec<Effect> {
-    let next = others(model).find(|id| model.channel(*id).is_some_and(|channel| has_news(channel.badge())));
-    match next {
-        Some(id) => {
-            model.notice = None;
-            channels::show(model, id)
-        }
-        None => {
-            model.inform("nothing is unread elsewhere");
-            Vec::new()
-        }
-    }
+    let next = others(model).find(|id| model.channel(*id).is_some_and(|channel| !channel.badge().is_none()));
+    let Some(id) = next else {
+        return nothing(model, "nothing is unread elsewhere");
+    };
+    model.notice = None;
+    channels::show(model, id)
 }
 
 /// The next message that names one comes into view: below the view in this channel, or in another one.
@@ -85,17 +77,18 @@ pub fn to_next_mention(model: &mut Model) -> Vec<Effect> {
     }
     let mention = |id: &ChannelId| Some((*id, model.channel(*id)?.mention_after(Seq::ZERO)?));
     let found = others(model).find_map(|id| mention(&id));
-    match found {
-        Some((id, seq)) => {
-            let mut effects = channels::show(model, id);
-            effects.extend(scroll::to_entry(model, seq));
-            effects
-        }
-        None => {
-            model.inform("nobody has named you in what is unread");
-            Vec::new()
-        }
-    }
+    let Some((id, seq)) = found else {
+        return nothing(model, "nobody has named you in what is unread");
+    };
+    model.notice = None;
+    let mut effects = channels::show(model, id);
+    effects.extend(scroll::to_entry(model, seq));
+    effects
+}
+
+fn nothing(model: &mut Model, words: &str) -> Vec<Effect> {
+    model.inform(words);
+    Vec::new()
 }
 
 /// Everything that is known counts as read.
@@ -117,8 +110,4 @@ fn others(model: &Model) -> impl Iterator<Item = ChannelId> {
         (0..count).map(|step| model.channels[(first + step) % count].info.channel).collect();
     let current = model.current;
     ids.into_iter().filter(move |id| Some(*id) != current)
-}
-
-const fn has_news(count: mechat_client::unread::Count) -> bool {
-    count.news > 0 || count.more
 }
