@@ -84,8 +84,8 @@ pub struct Amending {
 /// A part of the log that the whole window gives way to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Seek {
-    /// The end.
-    End,
+    /// The end, as it was then: what is before this.
+    End(Seq),
     /// What is around an entry.
     Entry(Seq),
 }
@@ -112,6 +112,8 @@ pub struct Channel {
     pub loading_newer: bool,
     /// What was asked for instead of the window.
     pub seek: Option<Seek>,
+    /// The entry that was gone to, while what is above it is loaded.
+    pub arrived: Option<Seq>,
     /// Who is in it; `None` until told.
     pub members: Option<BTreeSet<AccountName>>,
     /// What is unread.
@@ -141,6 +143,7 @@ impl Channel {
             loading: false,
             loading_newer: false,
             seek: None,
+            arrived: None,
             members: None,
             unread: Unread::new(read, read.next()),
             marked: read,
@@ -221,7 +224,7 @@ impl Channel {
             self.unread.push_older(&entries, me);
         }
         match (range, self.seek) {
-            (HistoryRange::Before { seq }, Some(Seek::End)) if seq == self.last_seq().next() => {
+            (HistoryRange::Before { seq }, Some(Seek::End(end))) if seq == end => {
                 self.replace(entries, !more);
                 self.scroll = Scroll::Bottom;
             }
@@ -299,7 +302,7 @@ impl Channel {
 
     /// What was asked for will not come.
     pub const fn stop_loading(&mut self) {
-        (self.loading, self.loading_newer, self.seek) = (false, false, None);
+        (self.loading, self.loading_newer, self.seek, self.arrived) = (false, false, None, None);
     }
 
     /// The newest known entry of the log; 0 if none.

@@ -175,7 +175,10 @@ pub fn history(
     }
     match sought {
         Some(Seek::Entry(_)) if arrived => scroll::around(model),
-        _ => scroll::fill(model),
+        _ => {
+            scroll::settle(model);
+            scroll::fill(model)
+        }
     }
 }
 

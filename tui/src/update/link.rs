@@ -64,8 +64,8 @@ fn up(model: &mut Model, fingerprint: mechat_protocol::Fingerprint) -> Vec<Effec
 /// What was being asked will not be answered any more.
 fn down(model: &mut Model, link: Link) -> Vec<Effect> {
     (model.link, model.caught_up) = (link, false);
-    if let Resume::Sent(account, token) = std::mem::replace(&mut model.resume, Resume::None) {
-        model.resume = Resume::Ready(account, token);
+    if let Resume::Sent(account, token) = &model.resume {
+        model.resume = Resume::Ready(account.clone(), token.clone());
     }
     for channel in &mut model.channels {
         channel.stop_loading();

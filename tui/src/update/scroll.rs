@@ -39,6 +39,9 @@ pub fn by_lines(model: &mut Model, lines: isize) -> Vec<Effect> {
         down(model, channel, from, lines.unsigned_abs())
     };
     anchor(model, place, bottom);
+    if let Some(channel) = model.current_mut() {
+        channel.arrived = None;
+    }
     match lines {
         ..0 if place.row == 0 => load_older(model),
         0.. if place >= bottom => load_newer(model),
@@ -92,11 +95,28 @@ pub fn around(model: &mut Model) -> Vec<Effect> {
     let Some(from) = top_place(model, channel) else { return fill(model) };
     let place = up(model, channel, from, above);
     let bottom = bottom_place(model, channel).unwrap_or_default();
-    let short = place.row == 0;
     anchor(model, place, bottom);
-    let mut effects = if short { load_older(model) } else { Vec::new() };
+    let mut effects = if place.row == 0 { load_older(model) } else { Vec::new() };
+    let still = model.current().is_some_and(|channel| channel.loading);
+    if let Some(channel) = model.current_mut() {
+        channel.arrived = channel.entries.get(from.row).map(|entry| entry.seq).filter(|_| still);
+    }
     effects.extend(load_newer(model));
     effects
+}
+
+/// What is above the entry that was gone to has come: the view takes its lines, unless one has moved on.
+pub fn settle(model: &mut Model) {
+    let height = layout::chat(model).timeline.height;
+    let Some(channel) = model.current_mut() else { return };
+    let Some(seq) = channel.arrived.take() else { return };
+    let unmoved = matches!(channel.scroll, Scroll::Top { row, .. } if channel.row_index(row).is_some());
+    let Some(row) = channel.row_index(RowKey::Entry(seq)).filter(|_| unmoved) else { return };
+    let Some(channel) = model.current() else { return };
+    let from = Place { row, line: 0 };
+    let place = up(model, channel, from, usize::from(height) / 3);
+    let bottom = bottom_place(model, channel).unwrap_or_default();
+    anchor(model, place, bottom);
 }
 
 /// Asks for what the view needs and the window does not hold: the end of the log, where the view is there.
@@ -186,11 +206,12 @@ fn anchor(model: &mut Model, place: Place, bottom: Place) {
 
 fn seek_end(model: &mut Model) -> Vec<Effect> {
     let Some(channel) = model.current_mut() else { return Vec::new() };
-    if channel.seek == Some(Seek::End) {
+    if matches!(channel.seek, Some(Seek::End(_))) {
         return Vec::new();
     }
-    channel.seek = Some(Seek::End);
-    let (id, range) = (channel.info.channel, HistoryRange::Before { seq: channel.last_seq().next() });
+    let end = channel.last_seq().next();
+    (channel.seek, channel.arrived) = (Some(Seek::End(end)), None);
+    let (id, range) = (channel.info.channel, HistoryRange::Before { seq: end });
     vec![cache::read(model, id, range)]
 }
 
