@@ -409,6 +409,7 @@ impl World {
                 device.resumed.remove(&channel);
                 device.disk.cache.remove(&channel);
             }
+            Event::Skipped { .. } if self.mutation == Some(crate::Mutation::HideSkipped) => {}
             Event::Skipped { channel, from, to } => self.skipped(id, channel, from, to),
             Event::Reset(channel) => self.reset(id, channel),
             Event::Appended { channel, entries, .. } => self.appended(id, channel, &entries),

@@ -16,6 +16,8 @@ pub enum Mutation {
     DropLagged,
     /// The relay's shell does not perform `Unsubscribe` (membership).
     SkipUnsubscribe,
+    /// The client's shell does not say that a gap was skipped (I4).
+    HideSkipped,
     /// The client hands on any later entry (I3).
     #[cfg(feature = "mutations")]
     SkipGapCheck,
@@ -29,6 +31,7 @@ impl Mutation {
         Self::DropSpliceLock,
         Self::DropLagged,
         Self::SkipUnsubscribe,
+        Self::HideSkipped,
         #[cfg(feature = "mutations")]
         Self::SkipGapCheck,
     ];
@@ -41,6 +44,7 @@ impl Mutation {
             Self::DropSpliceLock => "drop-splice-lock",
             Self::DropLagged => "drop-lagged",
             Self::SkipUnsubscribe => "skip-unsubscribe",
+            Self::HideSkipped => "hide-skipped",
             #[cfg(feature = "mutations")]
             Self::SkipGapCheck => "skip-gap-check",
         }

@@ -65,6 +65,11 @@ fn a_feed_that_does_not_end_is_found() {
     assert!(["only members get entries", "nothing leaks"].contains(&invariant), "{invariant}");
 }
 
+#[test]
+fn a_gap_that_is_skipped_in_silence_is_found() {
+    assert_eq!(found(Mutation::HideSkipped), "I3: entries follow one another");
+}
+
 #[cfg(feature = "mutations")]
 #[test]
 fn a_client_that_passes_over_gaps_is_found() {
