@@ -227,7 +227,9 @@ fn the_line_stays_where_it_is_until_one_leaves() {
     let line = |stage: &Stage| {
         let picture = stage.picture();
         let lines: Vec<&str> = picture.lines().collect();
-        lines.iter().position(|line| line.contains("── new")).map(|at| lines[at + 1].to_owned())
+        let at = lines.iter().position(|line| line.contains("── new"));
+        // Its head stands between the line and the message.
+        at.map(|at| lines[at + 1..at + 3].concat())
     };
     assert!(line(&stage).is_some_and(|below| below.contains("m3")), "{}", stage.picture());
     stage.wait(Duration::from_secs(1));

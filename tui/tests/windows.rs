@@ -127,7 +127,7 @@ fn the_start_does_not_wait_for_the_network() {
         "{effects:?}"
     );
     stage.feed(opened(300)).feed(token());
-    assert!(stage.shows("vera: m300") && stage.shows("#lobby"), "{}", stage.picture());
+    assert!(stage.shows("m300") && stage.shows("#lobby"), "{}", stage.picture());
     assert!(stage.shows("@2") && stage.shows("connecting…"), "{}", stage.picture());
     let effects = stage.take();
     let known = effects.iter().find_map(|effect| match effect {
@@ -137,12 +137,12 @@ fn the_start_does_not_wait_for_the_network() {
     assert_eq!(known, Some((account("misha"), 2)), "{effects:?}");
     // What is written goes to the outbox, and has its row.
     stage.enter("typed offline");
-    assert!(stage.shows("misha: typed offline"), "{}", stage.picture());
+    assert!(stage.shows("typed offline"), "{}", stage.picture());
     assert!(stage.commands()[0].starts_with("Say"));
     let reason = "no relay listens there".to_owned();
     let down = Link::Down { reason, close: None, attempt: 1, retry_in: Duration::from_secs(1) };
     stage.client(ClientEvent::Link(down));
-    assert!(stage.shows("vera: m300") && stage.shows("offline"), "{}", stage.picture());
+    assert!(stage.shows("m300") && stage.shows("offline"), "{}", stage.picture());
 
     stage.client(ClientEvent::Link(Link::Up { fingerprint: fingerprint(1) }));
     stage.client(ClientEvent::Welcome(welcome()));
@@ -152,7 +152,7 @@ fn the_start_does_not_wait_for_the_network() {
     assert!(stage.shows("catching up…"), "{}", stage.picture());
     stage.client(ClientEvent::Appended { channel: TALL, entries: tall(301..=302), live: true });
     stage.client(ClientEvent::CaughtUp);
-    assert!(stage.shows("vera: m302") && stage.shows("● online"), "{}", stage.picture());
+    assert!(stage.shows("m302") && stage.shows("● online"), "{}", stage.picture());
 }
 
 #[test]
@@ -171,7 +171,7 @@ fn nothing_is_shown_of_an_account_whose_saved_session_is_not_there() {
         assert!(!stage.commands().iter().any(|command| command.starts_with("Known")));
         // With the password it is, and the session goes on from there.
         stage.client(ClientEvent::SignedIn(signed_in("misha")));
-        assert!(stage.shows("vera: m300"), "{}", stage.picture());
+        assert!(stage.shows("m300"), "{}", stage.picture());
         assert!(stage.commands().iter().any(|command| command.starts_with("Known")));
     }
     let mut stage = started();
