@@ -319,6 +319,36 @@ fn what_was_said_shows_at_once_and_never_twice() {
 }
 
 #[test]
+fn an_own_amendment_shows_at_once_and_what_is_refused_is_as_before() {
+    let mut stage = Stage::in_chat((80, 24));
+    stage.live(message(1, 5, "misha", "helo"));
+    let edit = |seq: u64, words: &str| {
+        let content = mechat_protocol::Content::text(words).expect("text");
+        mechat_protocol::Amendment::Edit { seq: Seq(seq), content }
+    };
+    let pending = |seq, words| OutboxState::Pending(mechat_client::Utterance::Amendment(edit(seq, words)));
+    stage.outbox(901, 1, pending(5, "hello"));
+    assert!(stage.shows("  hello") && !stage.shows("helo"), "{}", stage.picture());
+    stage.outbox(901, 1, OutboxState::Failed(error(ErrorCode::NoSuchMessage)));
+    assert!(
+        stage.shows("helo") && stage.shows("nothing was changed: the relay's words"),
+        "{}",
+        stage.picture()
+    );
+    stage.outbox(902, 1, pending(5, "hullo"));
+    let mut entry = entry(1, 6, "misha", Body::Amended { amendment: edit(5, "hullo") });
+    entry.nonce = Some(nonce(902));
+    stage.live(entry);
+    let channel = stage.model.current().expect("in view");
+    assert!(channel.amending.is_empty() && stage.shows("  hullo"), "{}", stage.picture());
+    // One that changes nothing has no entry of its own, and is done with its ack.
+    stage.outbox(903, 1, pending(5, "hullo"));
+    let position = message(1, 5, "misha", "x").position();
+    stage.outbox(903, 1, OutboxState::Acked { position, at: UnixMillis(0) });
+    assert!(stage.model.current().is_some_and(|channel| channel.amending.is_empty()));
+}
+
+#[test]
 fn a_message_of_somebody_else_with_the_same_nonce_is_another_message() {
     let mut stage = Stage::in_chat((80, 24));
     stage.enter("mine");

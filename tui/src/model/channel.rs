@@ -14,7 +14,7 @@ use mechat_client::cache::CachedChannel;
 use mechat_client::unread::{Count, Unread};
 use mechat_protocol::reply::{ChannelInfo, ErrorReply, Marks};
 use mechat_protocol::request::{HistoryRange, Level};
-use mechat_protocol::{AccountName, Amendment, Body, Content, Entry, Epoch, Nonce, Seq, UnixMillis};
+use mechat_protocol::{AccountName, Amendment, Body, Content, Entry, Epoch, Nonce, Seq};
 
 /// Entries that are kept of a window that is too long; the others are read again.
 pub const ENTRIES_KEPT: usize = 2_000;
@@ -456,13 +456,12 @@ impl Channel {
     }
 
     /// An entry as it will be once the own amendments that are on their way have arrived.
-    pub fn amended<'a>(&self, entry: &'a Entry, me: Option<&AccountName>, now: UnixMillis) -> Cow<'a, Entry> {
+    pub fn amended<'a>(&self, entry: &'a Entry, me: Option<&AccountName>) -> Cow<'a, Entry> {
         let mut shown = Cow::Borrowed(entry);
         let Some(me) = me else { return shown };
         for change in self.amending.iter().filter(|change| change.amendment.target() == Some(entry.seq)) {
             let by = Entry {
                 seq: self.last_seq().next(),
-                at_ms: now,
                 sender: me.clone(),
                 nonce: Some(change.nonce),
                 body: Body::Amended { amendment: change.amendment.clone() },

@@ -198,7 +198,8 @@ fn laid(
     me: Option<&AccountName>,
 ) -> Rc<LaidRow> {
     let Maker { model, channel, width } = *maker;
-    let entry = channel.entries.get(row);
+    let entry = channel.entries.get(row).map(|entry| channel.amended(entry, me));
+    let entry = entry.as_deref();
     let message = channel.outbox.get(row.wrapping_sub(channel.entries.len()));
     let state = match (entry, message) {
         (Some(entry), _) => maker.entry_state(entry, continues),
