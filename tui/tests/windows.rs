@@ -257,6 +257,7 @@ fn a_jump_shows_the_entry_with_what_is_around_it_and_the_end_is_one_key_away() {
     // What comes meanwhile is counted, and not shown as if it followed.
     stage.client(ClientEvent::Appended { channel: TALL, entries: tall(LAST + 1..=LAST + 1), live: true });
     assert!(stage.shows("1 new message"), "{}", stage.picture());
+    assert!(seen(&stage).windows(2).all(|pair| pair[0] + 1 == pair[1]), "no hole");
     stage.chord(KeyModifiers::CONTROL, KeyCode::End);
     serve(&mut stage, LAST + 1);
     assert!(stage.shows("m1000001") && stage.model.is_watching(), "{}", stage.picture());
