@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use crate::code::{ErrorCode, RuleBroken};
 use crate::content::{Body, Content, Entry};
 use crate::id::{Seq, UnixMillis};
-use crate::limits::{EMOJI_LEN_MAX, REACTIONS_MAX, TOPIC_LEN_MAX};
+use crate::limits::{EMOJI_LEN_MAX, TOPIC_LEN_MAX};
 use crate::name::AccountName;
 
 /// A change of something that was said, or of the channel.
@@ -79,7 +79,8 @@ pub struct Post {
     /// When it was edited last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub edited_ms: Option<UnixMillis>,
-    /// Reactions in the order of their first; together at most `REACTIONS_MAX` names.
+    /// Reactions in the order of their emoji, so that they are the same for everyone, whatever was applied twice; together at most
+    /// `REACTIONS_MAX` names, which a relay sees to.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reactions: Vec<Reaction>,
     /// Whether it is pinned.
@@ -100,18 +101,22 @@ impl Post {
 
     /// Whether it changed anything.
     fn react(&mut self, emoji: &Emoji, by: &AccountName, on: bool) -> bool {
-        let at = self.reactions.iter().position(|reaction| reaction.emoji == *emoji);
-        let reacts = at.is_some_and(|at| self.reactions[at].by.contains(by));
-        if reacts == on || (on && self.reaction_count() >= REACTIONS_MAX) {
-            return false;
-        }
-        match at {
-            Some(at) if on => self.reactions[at].by.push(by.clone()),
-            Some(at) => {
-                self.reactions[at].by.retain(|name| name != by);
-                self.reactions.retain(|reaction| !reaction.by.is_empty());
+        let at = match self.reactions.binary_search_by(|reaction| reaction.emoji.cmp(emoji)) {
+            Ok(at) => at,
+            Err(_) if !on => return false,
+            Err(at) => {
+                self.reactions.insert(at, Reaction { emoji: emoji.clone(), by: Vec::new() });
+                at
             }
-            None => self.reactions.push(Reaction { emoji: emoji.clone(), by: vec![by.clone()] }),
+        };
+        let names = &mut self.reactions[at].by;
+        match names.binary_search_by(|name| name.as_str().cmp(by.as_str())) {
+            Err(place) if on => names.insert(place, by.clone()),
+            Ok(place) if !on => drop(names.remove(place)),
+            _ => return false,
+        }
+        if names.is_empty() {
+            self.reactions.remove(at);
         }
         true
     }
@@ -122,7 +127,7 @@ impl Post {
 pub struct Reaction {
     /// With what.
     pub emoji: Emoji,
-    /// Who, in the order in which they did; at least one.
+    /// Who, in the order of their names' code points; at least one.
     pub by: Vec<AccountName>,
 }
 
@@ -281,13 +286,28 @@ mod tests {
     }
 
     #[test]
-    fn a_message_holds_so_many_reactions_and_no_more() {
-        let mut message = said("hello");
-        for number in 0..REACTIONS_MAX {
-            assert!(message.amend(&react(2, &format!("n{number}"), "👍", true)));
+    fn a_message_that_was_read_in_a_later_state_ends_in_the_same() {
+        // What was on, off and on again moves behind what came between, if order is that of doing.
+        let log = [
+            react(2, "ann", "👍", true),
+            react(3, "ann", "👍", false),
+            react(4, "bob", "🎉", true),
+            react(5, "ann", "👍", true),
+            react(6, "ann", "🎉", true),
+            amended(7, "ann", Amendment::Edit { seq: Seq(1), content: Content::text("a").expect("a text") }),
+            react(8, "bob", "🎉", false),
+            react(9, "bob", "🎉", true),
+            amended(10, "ann", Amendment::Edit { seq: Seq(1), content: Content::text("b").expect("a text") }),
+        ];
+        let mut present = said("hello");
+        for entry in &log {
+            assert!(present.amend(entry));
         }
-        assert!(!message.amend(&react(3, "late", "👍", true)));
-        assert!(message.amend(&react(3, "n0", "👍", false)) && message.amend(&react(3, "late", "🎉", true)));
+        for known in 0..log.len() {
+            let mut caught_up = present.clone();
+            log[known..].iter().for_each(|entry| drop(caught_up.amend(entry)));
+            assert_eq!(caught_up, present, "from entry {known} on");
+        }
     }
 
     #[test]
