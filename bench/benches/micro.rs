@@ -9,16 +9,16 @@ use std::task::{Context, Waker};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use mechat_hub::{
     AccountRecord, AppendOutcome, Authenticated, ChannelRecord, ConnId, CredentialAnswer, Effect, Hub,
-    HubConfig, Input, Now, Snapshot, StoreAnswer,
+    HubConfig, Input, MemberRecord, Now, Snapshot, StoreAnswer,
 };
 use mechat_protocol::limits::FRAME_PREFIX_LEN;
 use mechat_protocol::message::Sender;
-use mechat_protocol::reply::Durability;
+use mechat_protocol::reply::{Durability, Marks};
 use mechat_protocol::request::{ChannelKind, Hello, Resume, Send};
 use mechat_protocol::secret::Token;
 use mechat_protocol::{
     AccountId, AccountName, Body, ChannelId, ChannelName, Content, Entry, Epoch, Message, Nonce, RequestId,
-    Seq, SessionId, UnixMillis, codec,
+    Seq, SessionId, Topic, UnixMillis, codec,
 };
 use mechat_relay::fanout::{Fanout, Outbound};
 use uuid::Uuid;
@@ -87,9 +87,11 @@ fn hub() -> (Hub, Now) {
         created: UnixMillis(0),
         epoch: Epoch(1),
         head: Seq::ZERO,
+        topic: Topic::default(),
     };
-    let accounts = vec![AccountRecord { id, name: name(), admin: false }];
-    let snapshot = Snapshot { accounts, channels: vec![channel], members: vec![(CHANNEL, id)] };
+    let accounts = vec![AccountRecord { id, name: name(), admin: false, created: UnixMillis(0) }];
+    let member = MemberRecord { channel: CHANNEL, account: id, marks: Marks::default() };
+    let snapshot = Snapshot { accounts, channels: vec![channel], members: vec![member] };
     let mut hub = Hub::new(config, snapshot);
     let token = || Token::new(vec![7; 32]).expect("short");
     let hello = Hello { id: RequestId(1), version_min: 1, version_max: 1, agent: String::new() };

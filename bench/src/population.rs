@@ -153,6 +153,7 @@ impl Population {
                 nonce: None,
                 at: UnixMillis(BEGAN_MS),
                 body: Body::Joined,
+                moderates: false,
             })
         });
         commit_all(storage, members, |_| {}).await
@@ -173,6 +174,7 @@ impl Population {
             nonce: Some(Nonce(Uuid::now_v7())),
             at: UnixMillis(BEGAN_MS),
             body: Body::said(content.clone(), None),
+            moderates: false,
         });
         commit_all(storage, said, |_| {}).await
     }

@@ -31,6 +31,8 @@ pub(crate) enum Action {
     Join { kind: ChannelKind, member: bool },
     /// Say something, read the log, see the members, leave.
     UseChannel { kind: ChannelKind, member: bool },
+    /// Pin messages, set the topic, delete what others said.
+    Moderate { host: bool },
     /// List the people of the relay.
     SeePeople { before_sign_in: bool },
     /// List connections and sessions.
@@ -47,6 +49,10 @@ pub(crate) fn authorize(actor: Actor, action: Action) -> Result<(), RuleBroken> 
     };
     match action {
         Action::CreateChannel | Action::ListChannels | Action::SeePeople { .. } => Ok(()),
+        Action::Moderate { host } if host || admin => Ok(()),
+        Action::Moderate { .. } => {
+            deny(ErrorCode::Forbidden, "only the channel's host and admins of the relay may do this")
+        }
         Action::SeeConnections if admin => Ok(()),
         Action::SeeConnections => deny(ErrorCode::Forbidden, "only admins of the relay see its connections"),
         Action::SeeChannel { member: true, .. }
@@ -90,6 +96,7 @@ mod tests {
             Action::SeeChannel { kind: public, member: false },
             Action::Join { kind: public, member: false },
             Action::UseChannel { kind: public, member: true },
+            Action::Moderate { host: true },
             Action::SeePeople { before_sign_in: false },
             Action::SeeConnections,
         ] {
@@ -111,6 +118,15 @@ mod tests {
             }
             assert!(authorize(ACCOUNT, Action::UseChannel { kind, member: true }).is_ok());
         }
+    }
+
+    #[test]
+    fn a_host_and_an_admin_moderate_and_nobody_else() {
+        let admin = Actor::Account { admin: true };
+        assert!(authorize(ACCOUNT, Action::Moderate { host: true }).is_ok());
+        assert!(authorize(admin, Action::Moderate { host: false }).is_ok());
+        let code = authorize(ACCOUNT, Action::Moderate { host: false }).expect_err("refused").code;
+        assert_eq!(code, ErrorCode::Forbidden);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mechat_protocol::reply::ChannelInfo;
+use mechat_protocol::reply::{ChannelInfo, Marks};
 use mechat_protocol::{AccountName, Seq};
 
 use crate::AccountId;
@@ -28,7 +28,8 @@ impl Channel {
         self.record.head = self.record.head.max(seq);
     }
 
-    pub(crate) fn info(&self, joined: bool) -> ChannelInfo {
+    /// As it is for an account with these marks, which a member has.
+    pub(crate) fn info(&self, marks: Option<Marks>) -> ChannelInfo {
         let record = &self.record;
         ChannelInfo {
             channel: record.id,
@@ -39,9 +40,9 @@ impl Channel {
             members: u32::try_from(self.members.len()).unwrap_or(u32::MAX),
             epoch: record.epoch,
             head: record.head,
-            joined,
-            topic: mechat_protocol::Topic::default(),
-            marks: None,
+            joined: marks.is_some(),
+            topic: record.topic.clone(),
+            marks,
         }
     }
 }

@@ -24,7 +24,7 @@ pub(crate) struct Connection {
     pub(crate) guest_until_ms: u64,
     /// Requests that wait for the storage: `<= IN_FLIGHT_MAX`.
     pub(crate) in_flight: usize,
-    /// Those of them that read history: `<= HISTORIES_IN_FLIGHT_MAX`.
+    /// Those of them that read pages of entries: `<= HISTORIES_IN_FLIGHT_MAX`.
     pub(crate) histories: usize,
     /// Sign-ins begun since the last success: `<= SIGN_IN_ATTEMPTS_MAX`.
     pub(crate) attempts: u32,

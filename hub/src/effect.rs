@@ -1,8 +1,8 @@
 //! What the hub wants done. Performed in order.
 
-use mechat_protocol::event::{Close, PresenceChanged};
+use mechat_protocol::event::{Close, MarksChanged, PresenceChanged, Typing};
 use mechat_protocol::page::EncodedPage;
-use mechat_protocol::request::{Binding, ChannelKind, HistoryRange};
+use mechat_protocol::request::{Binding, ChannelKind, HistoryRange, Level, Query, Selection};
 use mechat_protocol::secret::{OpaqueBytes, Token};
 use mechat_protocol::{
     AccountName, Body, ChannelId, ChannelName, Entry, Message, Nonce, RequestId, Seq, SessionId, UnixMillis,
@@ -32,6 +32,18 @@ pub enum Effect {
     },
     /// Queue an entry for every connection subscribed to its channel.
     Broadcast(Entry),
+    /// An entry of before reads otherwise from now on: nobody is to be told what it was.
+    Replace(Entry),
+    /// Tell every connection subscribed to a channel who types there, once it has read what was said. Of several only the latest is
+    /// told; without names, nothing is.
+    Typing(Typing),
+    /// Tell one connection of an account's marks that another one moved. Of several in a channel only the latest is told.
+    Marks {
+        /// Which connection.
+        conn: ConnId,
+        /// What.
+        changed: MarksChanged,
+    },
     /// Tell every connection that is signed in who came or went.
     Announce(PresenceChanged),
     /// From here on the connection gets the channel's entries.
@@ -138,8 +150,41 @@ pub enum CredentialAsk {
 pub enum StoreOp {
     /// Make a channel, its maker its first member, in one transaction.
     CreateChannel(NewChannel),
-    /// Append an entry; a `Joined` or `Left` changes the membership in the same transaction.
+    /// Append an entry; a `Joined` or `Left` changes the membership in the same transaction, an amendment what it names.
     Append(AppendDraft),
+    /// Move an account's marks in a channel, `read` only forward. What is absent stays.
+    Mark {
+        /// The channel.
+        channel: ChannelId,
+        /// Whose.
+        account: AccountId,
+        /// Read up to here.
+        read: Option<Seq>,
+        /// Of what they want to be told.
+        level: Option<Level>,
+    },
+    /// Read some of a channel's messages, ascending.
+    ReadPosts {
+        /// The channel.
+        channel: ChannelId,
+        /// Which.
+        which: Selection,
+        /// Behind this one.
+        after: Seq,
+        /// At most so many entries.
+        limit: usize,
+    },
+    /// Search what was said.
+    Search {
+        /// For what.
+        query: Query,
+        /// In these channels and no others.
+        channels: Vec<ChannelId>,
+        /// The `next` of the page before.
+        after: Option<u64>,
+        /// At most so many entries.
+        limit: usize,
+    },
     /// Read a part of a log.
     ReadHistory {
         /// The channel.
@@ -175,10 +220,12 @@ pub struct AppendDraft {
     pub sender: AccountId,
     /// Their name, for the entry.
     pub sender_name: AccountName,
-    /// The sender's name for it, where it is a message.
+    /// The sender's name for it, where it is a message or an amendment.
     pub nonce: Option<Nonce>,
     /// When.
     pub at: UnixMillis,
     /// What.
     pub body: Body,
+    /// Whether the sender may delete what others said.
+    pub moderates: bool,
 }

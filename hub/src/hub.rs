@@ -1,6 +1,7 @@
 //! The table of what leads where.
 //!
-//! Owns the hub's state and the dispatch; what is decided stands in `sign_in`, `rooms`, `talk` and `listing`.
+//! Owns the hub's state and the dispatch; what is decided stands in `sign_in`, `rooms`, `talk`, `amend`, `posts`, `marks`,
+//! `typing` and `listing`.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -11,16 +12,19 @@ use mechat_protocol::limits::{
     PRESENCE_CHANGES_MAX,
 };
 use mechat_protocol::name::RELAY_ACCOUNT;
-use mechat_protocol::reply::{Durability, ErrorReply, Participant, Pong};
-use mechat_protocol::{AccountName, ChannelId, CloseCode, ErrorCode, Message, RequestId, RuleBroken};
+use mechat_protocol::reply::{Durability, ErrorReply, Marks, Participant, Pong};
+use mechat_protocol::request::{HistoryRange, Selection};
+use mechat_protocol::{AccountName, ChannelId, CloseCode, ErrorCode, Message, RequestId, RuleBroken, Seq};
 
 use crate::authorize::{Actor, broken};
 use crate::channel::Channel;
 use crate::connection::{Connected, Connection, Phase};
 use crate::deadlines::Deadlines;
-use crate::input::{AccountRecord, ChannelRecord, Snapshot};
+use crate::input::{AccountRecord, ChannelRecord, MemberRecord, Snapshot};
+use crate::news::News;
 use crate::presence::PresenceBoard;
 use crate::session::Sessions;
+use crate::typing::TypingBoard;
 use crate::{AccountId, ConnId, CredentialAsk, Effect, Effects, Input, Now, StoreOp, Ticket};
 
 /// What the relay is like.
@@ -42,8 +46,8 @@ pub struct HubConfig {
 #[derive(Debug)]
 pub(crate) struct Account {
     pub(crate) record: AccountRecord,
-    /// Its memberships.
-    pub(crate) channels: BTreeSet<ChannelId>,
+    /// Its memberships, and what its devices share about each.
+    pub(crate) channels: BTreeMap<ChannelId, Marks>,
     /// Memberships that wait for the storage.
     pub(crate) joining: usize,
     /// Its connections that are signed in.
@@ -57,6 +61,8 @@ pub(crate) struct Waiting {
     pub(crate) id: RequestId,
     pub(crate) account: AccountId,
     pub(crate) what: WaitingFor,
+    /// How many entries had been amended when it was asked.
+    pub(crate) amended: u64,
 }
 
 /// Which handler takes the answer.
@@ -66,13 +72,21 @@ pub(crate) enum WaitingFor {
     Join(ChannelId),
     Leave(ChannelId),
     Send(ChannelId),
-    History(ChannelId),
+    Mark(ChannelId),
+    History { channel: ChannelId, range: HistoryRange, limit: usize },
+    Posts { channel: ChannelId, which: Selection, after: Seq },
+    Search,
 }
 
 impl WaitingFor {
     /// Whether it makes the account a member of one more channel.
     pub(crate) const fn is_membership(self) -> bool {
         matches!(self, Self::Create | Self::Join(_))
+    }
+
+    /// Whether it may be answered with a page of entries.
+    pub(crate) const fn is_page(self) -> bool {
+        matches!(self, Self::History { .. } | Self::Posts { .. } | Self::Search)
     }
 }
 
@@ -90,6 +104,8 @@ pub struct Hub {
     pub(crate) channel_names: BTreeMap<String, ChannelId>,
     pub(crate) sessions: Sessions,
     pub(crate) presence: PresenceBoard,
+    pub(crate) typing: TypingBoard,
+    pub(crate) news: News,
     /// Questions to the storage: at most `IN_FLIGHT_MAX` for each connection.
     pub(crate) waiting: HashMap<Ticket, Waiting>,
     next_ticket: u64,
@@ -109,6 +125,8 @@ impl Hub {
             channel_names: BTreeMap::new(),
             sessions: Sessions::default(),
             presence: PresenceBoard::default(),
+            typing: TypingBoard::default(),
+            news: News::default(),
             waiting: HashMap::new(),
             next_ticket: 0,
             deadlines: Deadlines::default(),
@@ -120,8 +138,8 @@ impl Hub {
         for record in snapshot.channels {
             hub.add_channel(record);
         }
-        for (channel, account) in snapshot.members {
-            hub.add_member(channel, account);
+        for member in snapshot.members {
+            hub.add_member(member);
         }
         hub
     }
@@ -145,7 +163,7 @@ impl Hub {
 
     /// Monotonic milliseconds at which an [`Input::Tick`] is due.
     pub fn next_deadline(&self) -> Option<u64> {
-        [self.deadlines.next(), self.presence.next()].into_iter().flatten().min()
+        [self.deadlines.next(), self.presence.next(), self.typing.next()].into_iter().flatten().min()
     }
 
     /// Questions to the storage that are not yet answered. A relay that stops waits until there are none.
@@ -199,6 +217,12 @@ impl Hub {
             Message::Join(join) => self.join(now, conn, &join, effects),
             Message::Leave(leave) => self.leave(now, conn, &leave, effects),
             Message::Send(send) => self.send(now, conn, send, effects),
+            Message::Amend(amend) => self.amend(now, conn, amend, effects),
+            Message::Mark(mark) => self.mark(conn, &mark, effects),
+            Message::SetTyping(typing) => self.set_typing(now, conn, &typing, effects),
+            Message::Search(search) => self.search(conn, search, effects),
+            Message::ListPosts(list) => self.list_posts(conn, &list, effects),
+            Message::ReadProfile(read) => self.read_profile(conn, &read, effects),
             Message::ReadHistory(read) => self.read_history(conn, &read, effects),
             Message::ListChannels(list) => self.list_channels(conn, &list, effects),
             Message::ListParticipants(list) => self.list_participants(conn, &list, effects),
@@ -234,6 +258,7 @@ impl Hub {
         for part in changes.chunks(PRESENCE_CHANGES_MAX) {
             effects.push(Effect::Announce(PresenceChanged { changes: part.to_vec() }));
         }
+        self.tell_typing(now, effects);
     }
 
     fn judge_silence(&mut self, now: Now, conn: ConnId, effects: &mut Effects) {
@@ -291,10 +316,10 @@ impl Hub {
             return Err(broken(ErrorCode::Busy, "the relay stops: reconnect and send it again"));
         }
         let Some(connection) = self.connections.get_mut(&conn) else { return Ok(()) };
-        let history = matches!(what, WaitingFor::History(_));
-        if history && connection.histories >= HISTORIES_IN_FLIGHT_MAX {
+        let page = what.is_page();
+        if page && connection.histories >= HISTORIES_IN_FLIGHT_MAX {
             let rule =
-                format!("at most {HISTORIES_IN_FLIGHT_MAX} history pages are in flight: wait for replies");
+                format!("at most {HISTORIES_IN_FLIGHT_MAX} pages of entries are in flight: wait for replies");
             return Err(broken(ErrorCode::Busy, rule));
         }
         if connection.in_flight >= IN_FLIGHT_MAX {
@@ -302,13 +327,13 @@ impl Hub {
             return Err(broken(ErrorCode::Busy, rule));
         }
         connection.in_flight += 1;
-        connection.histories += usize::from(history);
+        connection.histories += usize::from(page);
         if let Some(account) = self.accounts.get_mut(&account).filter(|_| what.is_membership()) {
             account.joining += 1;
         }
         let ticket = Ticket(self.next_ticket);
         self.next_ticket += 1;
-        self.waiting.insert(ticket, Waiting { conn, id, account, what });
+        self.waiting.insert(ticket, Waiting { conn, id, account, what, amended: self.news.count() });
         effects.push(Effect::Store { ticket, op });
         Ok(())
     }
@@ -329,7 +354,7 @@ impl Hub {
 
     pub(crate) fn add_account(&mut self, record: AccountRecord) {
         self.people.insert(record.name.key().folded, record.id);
-        let account = Account { record, channels: BTreeSet::new(), joining: 0, connections: BTreeSet::new() };
+        let account = Account { record, channels: BTreeMap::new(), joining: 0, connections: BTreeSet::new() };
         self.accounts.insert(account.record.id, account);
     }
 
@@ -341,14 +366,15 @@ impl Hub {
         self.channels.insert(record.id, Channel::new(record, host));
     }
 
-    pub(crate) fn add_member(&mut self, channel: ChannelId, account: AccountId) {
+    pub(crate) fn add_member(&mut self, member: MemberRecord) {
+        let MemberRecord { channel, account, marks } = member;
         let (Some(channel), Some(account)) =
             (self.channels.get_mut(&channel), self.accounts.get_mut(&account))
         else {
             return;
         };
         channel.members.insert(account.record.name.key().folded, account.record.id);
-        account.channels.insert(channel.record.id);
+        account.channels.insert(channel.record.id, marks);
     }
 
     pub(crate) fn remove_member(&mut self, channel: ChannelId, account: AccountId) {

@@ -2,10 +2,11 @@
 
 use mechat_protocol::codec::Refusal;
 use mechat_protocol::page::EncodedEntries;
+use mechat_protocol::reply::Marks;
 use mechat_protocol::request::ChannelKind;
 use mechat_protocol::secret::{OpaqueBytes, Token};
 use mechat_protocol::{
-    AccountName, ChannelId, ChannelName, Entry, Epoch, Message, RequestId, Seq, SessionId, UnixMillis,
+    AccountName, ChannelId, ChannelName, Entry, Epoch, Message, RequestId, Seq, SessionId, Topic, UnixMillis,
 };
 
 use crate::{AccountId, ConnId, Ticket};
@@ -132,6 +133,8 @@ pub struct AccountRecord {
     pub name: AccountName,
     /// Whether it is an admin.
     pub admin: bool,
+    /// When it was registered.
+    pub created: UnixMillis,
 }
 
 /// A channel as the storage has it.
@@ -151,6 +154,19 @@ pub struct ChannelRecord {
     pub epoch: Epoch,
     /// Its newest entry; 0 if it has none.
     pub head: Seq,
+    /// What it is about.
+    pub topic: Topic,
+}
+
+/// A membership as the storage has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MemberRecord {
+    /// Of what.
+    pub channel: ChannelId,
+    /// Who.
+    pub account: AccountId,
+    /// How far they read it, and of what they want to be told.
+    pub marks: Marks,
 }
 
 /// What the storage held when the relay started.
@@ -161,7 +177,7 @@ pub struct Snapshot {
     /// All channels.
     pub channels: Vec<ChannelRecord>,
     /// Who is a member of what.
-    pub members: Vec<(ChannelId, AccountId)>,
+    pub members: Vec<MemberRecord>,
 }
 
 /// What the storage says to a [`StoreOp`](crate::StoreOp).
@@ -173,8 +189,14 @@ pub enum StoreAnswer {
     ChannelExists,
     /// What became of an append.
     Appended(AppendOutcome),
+    /// The marks as they are now.
+    Marked(Marks),
     /// A part of a log.
     HistoryRead(HistoryRead),
+    /// Some of a channel's messages.
+    PostsRead(PostsRead),
+    /// What was searched for.
+    Found(Found),
 }
 
 /// What became of an append. Appends of one channel are answered in seq order.
@@ -188,6 +210,34 @@ pub enum AppendOutcome {
     Unchanged,
     /// A message of somebody who is not a member any more: no entry.
     NotAMember,
+    /// A new entry that amends something.
+    Amended(Amended),
+    /// What an amendment asks for is so already: no entry. The message that it names, or the channel's newest entry.
+    Same(Entry),
+    /// What an amendment asks for cannot be: no entry.
+    Refused(AmendRefusal),
+}
+
+/// An amendment, committed, and what it changed.
+#[derive(Debug)]
+pub struct Amended {
+    /// Its entry.
+    pub entry: Entry,
+    /// Entries of before that read otherwise from now on.
+    pub changed: Vec<Entry>,
+}
+
+/// Why there is no amendment. Only the storage knows what it names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AmendRefusal {
+    /// It names no message, or one that was deleted.
+    NoSuchMessage,
+    /// The message is somebody else's.
+    NotTheSenders,
+    /// The message has `REACTIONS_MAX` of them.
+    TooManyReactions,
+    /// The channel has `PINS_MAX` of them.
+    TooManyPins,
 }
 
 /// A part of a log, ascending, contiguous.
@@ -197,4 +247,22 @@ pub struct HistoryRead {
     pub entries: EncodedEntries,
     /// Whether the range goes on beyond them.
     pub more: bool,
+}
+
+/// Some of a channel's messages, ascending.
+#[derive(Debug)]
+pub struct PostsRead {
+    /// The entries.
+    pub entries: Vec<Entry>,
+    /// Whether there are more after the last.
+    pub more: bool,
+}
+
+/// What a search came to.
+#[derive(Debug)]
+pub enum Found {
+    /// A page, newest first, and where the next one begins.
+    Page(Vec<Entry>, Option<u64>),
+    /// The index is not as far as what is acknowledged.
+    Behind,
 }

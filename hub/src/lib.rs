@@ -8,6 +8,7 @@
 //! acknowledged and broadcast only after the storage said it is committed; a connection that left a channel gets nothing more
 //! of it; every table shrinks again when its connections are gone.
 
+mod amend;
 mod authorize;
 mod census;
 mod channel;
@@ -17,18 +18,22 @@ mod effect;
 mod hub;
 mod input;
 mod listing;
+mod marks;
+mod news;
+mod posts;
 mod presence;
 mod rooms;
 mod session;
 mod sign_in;
 mod talk;
+mod typing;
 
 pub use census::Census;
 pub use effect::{AppendDraft, CredentialAsk, Effect, Effects, NewChannel, StoreOp};
 pub use hub::{Hub, HubConfig};
 pub use input::{
-    AccountRecord, AppendOutcome, Authenticated, ChannelRecord, CredentialAnswer, Failure, HistoryRead,
-    Input, Now, Snapshot, StoreAnswer,
+    AccountRecord, AmendRefusal, Amended, AppendOutcome, Authenticated, ChannelRecord, CredentialAnswer,
+    Failure, Found, HistoryRead, Input, MemberRecord, Now, PostsRead, Snapshot, StoreAnswer,
 };
 
 pub use mechat_protocol::AccountId;

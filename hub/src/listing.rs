@@ -1,15 +1,17 @@
-//! Pages of channels, people and connections, each in a fixed order.
+//! Pages of channels, people and connections, each in a fixed order, and who one of the people is.
 //!
 //! Invariant: a page has at most `LIST_ROWS_MAX` rows, and names nothing that the asking account may not know of.
 
 use std::ops::Bound;
 
-use mechat_protocol::RuleBroken;
 use mechat_protocol::limits::LIST_ROWS_MAX;
-use mechat_protocol::reply::{ChannelPage, ConnectionPage, ConnectionRow, ConnectionState, ParticipantPage};
-use mechat_protocol::request::{ListChannels, ListConnections, ListParticipants};
+use mechat_protocol::reply::{
+    ChannelPage, ConnectionPage, ConnectionRow, ConnectionState, ParticipantPage, Profile,
+};
+use mechat_protocol::request::{ListChannels, ListConnections, ListParticipants, ReadProfile};
+use mechat_protocol::{ErrorCode, RuleBroken};
 
-use crate::authorize::{Action, authorize};
+use crate::authorize::{Action, authorize, broken};
 use crate::connection::Phase;
 use crate::hub::Hub;
 use crate::{ConnId, Effect, Effects};
@@ -29,9 +31,10 @@ impl Hub {
             .range::<str, _>(after(list.after.as_ref().map(|name| name.key().folded).as_deref()))
             .filter_map(|(_, id)| self.channels.get(id))
             .filter_map(|channel| {
-                let member = account.is_some_and(|account| account.channels.contains(&channel.record.id));
-                authorize(actor, Action::SeeChannel { kind: channel.record.kind, member }).ok()?;
-                Some(channel.info(member))
+                let marks = account.and_then(|account| account.channels.get(&channel.record.id)).copied();
+                let kind = channel.record.kind;
+                authorize(actor, Action::SeeChannel { kind, member: marks.is_some() }).ok()?;
+                Some(channel.info(marks))
             });
         let channels = rows.by_ref().take(LIST_ROWS_MAX).collect();
         let more = rows.next().is_some();
@@ -66,6 +69,26 @@ impl Hub {
         let more = rows.next().is_some();
         effects
             .push(Effect::Send { conn, message: ParticipantPage { id: list.id, participants, more }.into() });
+        Ok(())
+    }
+
+    pub(crate) fn read_profile(
+        &self,
+        conn: ConnId,
+        read: &ReadProfile,
+        effects: &mut Effects,
+    ) -> Result<(), RuleBroken> {
+        authorize(self.actor(conn).0, Action::SeePeople { before_sign_in: false })?;
+        let found = self.people.get(&read.account.key().folded).and_then(|id| self.accounts.get(id));
+        let record = &found.ok_or_else(no_such_account)?.record;
+        let profile = Profile {
+            id: read.id,
+            account: record.name.clone(),
+            registered_ms: record.created,
+            admin: record.admin,
+            presence: self.presence.of(record.id),
+        };
+        effects.push(Effect::Send { conn, message: profile.into() });
         Ok(())
     }
 
@@ -110,6 +133,10 @@ impl Hub {
             since_ms: row.since,
         })
     }
+}
+
+fn no_such_account() -> RuleBroken {
+    broken(ErrorCode::NoSuchAccount, "nobody has this name: list_participants shows who there is")
 }
 
 fn after(name: Option<&str>) -> (Bound<&str>, Bound<&str>) {

@@ -3,13 +3,13 @@
 //! Invariant: a membership changes here only when the storage has committed its entry.
 
 use mechat_protocol::limits::{CHANNELS_MAX, CHANNELS_PER_ACCOUNT_MAX, MEMBERS_PER_CHANNEL_MAX};
-use mechat_protocol::reply::{Joined, Left};
-use mechat_protocol::request::{ChannelKind, CreateChannel, Join, Leave};
+use mechat_protocol::reply::{Joined, Left, Marks};
+use mechat_protocol::request::{ChannelKind, CreateChannel, Join, Leave, Level};
 use mechat_protocol::{Body, ChannelId, Entry, ErrorCode, RuleBroken, Seq};
 
 use crate::authorize::{Action, authorize, broken, no_such_channel};
 use crate::hub::{Hub, Waiting, WaitingFor, refuse};
-use crate::input::{AppendOutcome, ChannelRecord};
+use crate::input::{AppendOutcome, ChannelRecord, MemberRecord};
 use crate::{AccountId, AppendDraft, ConnId, Effect, Effects, NewChannel, Now, StoreOp};
 
 impl Hub {
@@ -91,7 +91,7 @@ impl Hub {
     ) {
         match outcome {
             AppendOutcome::New(entry) => self.member_joined(waiting, entry, effects),
-            AppendOutcome::NotAMember | AppendOutcome::Known(_) | AppendOutcome::Unchanged => {
+            _ => {
                 self.confirm_join(waiting.conn, waiting.id, channel, effects);
             }
         }
@@ -101,7 +101,11 @@ impl Hub {
     fn member_joined(&mut self, waiting: &Waiting, entry: Entry, effects: &mut Effects) {
         let channel = entry.channel;
         self.committed(&entry);
-        self.add_member(channel, waiting.account);
+        self.add_member(MemberRecord {
+            channel,
+            account: waiting.account,
+            marks: Marks { read: entry.seq, level: Level::All },
+        });
         self.confirm_join(waiting.conn, waiting.id, channel, effects);
         if let Some(account) = self.accounts.get(&waiting.account) {
             effects.extend(account.connections.iter().map(|conn| Effect::Subscribe { conn: *conn, channel }));
@@ -116,8 +120,10 @@ impl Hub {
         channel: ChannelId,
         effects: &mut Effects,
     ) {
+        let marks = self.actor(conn).1.and_then(|account| self.marks_of(account, channel));
         if let Some(channel) = self.channels.get(&channel) {
-            effects.push(Effect::Send { conn, message: Joined { id, channel: channel.info(true) }.into() });
+            let channel = channel.info(Some(marks.unwrap_or_default()));
+            effects.push(Effect::Send { conn, message: Joined { id, channel }.into() });
         }
     }
 
@@ -163,6 +169,7 @@ impl Hub {
         }
         effects.extend(others.into_iter().map(|conn| Effect::Unsubscribe { conn, channel, last }));
         self.remove_member(channel, waiting.account);
+        self.stopped_typing(channel, waiting.account, effects);
     }
 
     pub(crate) fn committed(&mut self, entry: &Entry) {
@@ -195,7 +202,7 @@ impl Hub {
         let channel = channel.and_then(|id| self.channels.get(&id));
         match channel {
             Some(channel) => {
-                let member = account.is_some_and(|account| account.channels.contains(&channel.record.id));
+                let member = account.is_some_and(|account| account.channels.contains_key(&channel.record.id));
                 (channel.record.kind, member)
             }
             None => (ChannelKind::Private, false),
@@ -210,7 +217,15 @@ impl Hub {
         body: Body,
     ) -> Result<AppendDraft, RuleBroken> {
         let sender_name = self.name_of(account)?;
-        Ok(AppendDraft { channel, sender: account, sender_name, nonce: None, at: now.wall, body })
+        Ok(AppendDraft {
+            channel,
+            sender: account,
+            sender_name,
+            nonce: None,
+            at: now.wall,
+            body,
+            moderates: false,
+        })
     }
 
     fn name_of(&self, account: AccountId) -> Result<mechat_protocol::AccountName, RuleBroken> {

@@ -321,7 +321,7 @@ impl Hub {
         };
         effects.push(Effect::SignedIn { conn, signed_in: true });
         effects.push(Effect::Send { conn, message: reply.into() });
-        effects.extend(account.channels.iter().map(|channel| Effect::Subscribe { conn, channel: *channel }));
+        effects.extend(account.channels.keys().map(|channel| Effect::Subscribe { conn, channel: *channel }));
         self.presence.came(proof.account, now.mono_ms);
         if let Some(before) = self.sessions.connected(proof.session, row) {
             self.close(before, CloseCode::Replaced, "the session goes on with another connection", effects);
@@ -351,7 +351,7 @@ impl Hub {
     pub(crate) fn signed_out(&mut self, now: Now, conn: ConnId, account: AccountId, effects: &mut Effects) {
         if let Some(account) = self.accounts.get_mut(&account) {
             account.connections.remove(&conn);
-            effects.extend(account.channels.iter().map(|channel| Effect::Unsubscribe {
+            effects.extend(account.channels.keys().map(|channel| Effect::Unsubscribe {
                 conn,
                 channel: *channel,
                 last: None,

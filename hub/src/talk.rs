@@ -5,14 +5,15 @@
 use mechat_protocol::limits::PAGE_ENTRIES_MAX;
 use mechat_protocol::page::EncodedPage;
 use mechat_protocol::reply::Ack;
-use mechat_protocol::request::{ReadHistory, Send};
+use mechat_protocol::request::{HistoryRange, ReadHistory, Send};
 use mechat_protocol::{Body, ChannelId, Content, Entry, ErrorCode, RuleBroken, Seq};
 
+use crate::amend::refuse_amendment;
 use crate::authorize::broken;
 use crate::hub::{Hub, Waiting, WaitingFor, refuse};
 use crate::input::{AppendOutcome, Failure, HistoryRead, StoreAnswer};
 use crate::rooms::{not_a_member, refuse_existing};
-use crate::{AppendDraft, ConnId, Effect, Effects, Now, StoreOp, Ticket};
+use crate::{AccountId, AppendDraft, ConnId, Effect, Effects, Now, StoreOp, Ticket};
 
 impl Hub {
     pub(crate) fn send(
@@ -22,11 +23,7 @@ impl Hub {
         send: Send,
         effects: &mut Effects,
     ) -> Result<(), RuleBroken> {
-        let account = match self.member(conn, send.channel) {
-            // It may be the resend of a message said as a member: the storage knows.
-            Err(broken) if broken.code == ErrorCode::NotAMember => self.actor(conn).1.ok_or(broken)?,
-            member => member?,
-        };
+        let account = self.speaker(conn, send.channel)?;
         if send.content == Content::Unknown {
             return Err(broken(
                 ErrorCode::Unsupported,
@@ -49,15 +46,26 @@ impl Hub {
         )
     }
 
+    /// Who says something. Somebody who is not a member may be resending what they said as one: the storage knows.
+    pub(crate) fn speaker(&self, conn: ConnId, channel: ChannelId) -> Result<AccountId, RuleBroken> {
+        match self.member(conn, channel) {
+            Err(broken) if broken.code == ErrorCode::NotAMember => self.actor(conn).1.ok_or(broken),
+            member => member,
+        }
+    }
+
     fn sent(&mut self, waiting: &Waiting, channel: ChannelId, outcome: AppendOutcome, effects: &mut Effects) {
         match outcome {
             AppendOutcome::New(entry) => {
                 self.committed(&entry);
+                self.stopped_typing(channel, waiting.account, effects);
                 acknowledge(waiting, &entry, effects);
                 effects.push(Effect::Broadcast(entry));
             }
             // The nonce is the sender's own, so its place may be told even if it is in another channel.
-            AppendOutcome::Known(entry) => acknowledge(waiting, &entry, effects),
+            AppendOutcome::Known(entry) | AppendOutcome::Same(entry) => acknowledge(waiting, &entry, effects),
+            AppendOutcome::Amended(amended) => self.amended(waiting, amended, effects),
+            AppendOutcome::Refused(refusal) => refuse_amendment(waiting, refusal, effects),
             AppendOutcome::NotAMember => refuse(waiting.conn, Some(waiting.id), not_a_member(), effects),
             AppendOutcome::Unchanged => {
                 debug_assert!(false, "a message is always appended or known: {channel}");
@@ -74,14 +82,15 @@ impl Hub {
     ) -> Result<(), RuleBroken> {
         let account = self.member(conn, read.channel)?;
         let limit = usize::from(read.limit).clamp(1, PAGE_ENTRIES_MAX);
-        let op = StoreOp::ReadHistory { channel: read.channel, range: read.range, limit };
-        self.ask_storage(conn, read.id, account, WaitingFor::History(read.channel), op, effects)
+        let (channel, range) = (read.channel, read.range);
+        let op = StoreOp::ReadHistory { channel, range, limit };
+        self.ask_storage(conn, read.id, account, WaitingFor::History { channel, range, limit }, op, effects)
     }
 
     fn history_read(
         &mut self,
         waiting: &Waiting,
-        channel: ChannelId,
+        (channel, range, limit): (ChannelId, HistoryRange, usize),
         read: HistoryRead,
         effects: &mut Effects,
     ) {
@@ -94,6 +103,13 @@ impl Hub {
         if let Err(broken) = self.member(waiting.conn, channel.record.id) {
             return refuse(waiting.conn, Some(waiting.id), broken, effects);
         }
+        let last = read.entries.last().unwrap_or_default().0;
+        let page = (last + 1).saturating_sub(read.entries.count() as u64)..=last;
+        let id = channel.record.id;
+        if self.news.touched(waiting.amended, |of, seq| of == id && page.contains(&seq.0)) {
+            let op = StoreOp::ReadHistory { channel: id, range, limit };
+            return self.ask_again(waiting, op, effects);
+        }
         let page = EncodedPage {
             id: waiting.id,
             channel: channel.record.id,
@@ -103,6 +119,15 @@ impl Hub {
             more: read.more,
         };
         effects.push(Effect::SendPage { conn: waiting.conn, page });
+    }
+
+    /// A page was amended while it was on its way: who got it now would take it for the present state, though they were told of
+    /// the amendment before. As often as that happens, which takes an amendment of just that page for each time.
+    pub(crate) fn ask_again(&mut self, waiting: &Waiting, op: StoreOp, effects: &mut Effects) {
+        let Waiting { conn, id, account, what, .. } = *waiting;
+        if let Err(broken) = self.ask_storage(conn, id, account, what, op, effects) {
+            refuse(conn, Some(id), broken, effects);
+        }
     }
 
     /// Takes an answer of the storage to the handler of what was asked.
@@ -115,7 +140,7 @@ impl Hub {
         let Some(waiting) = self.waiting.remove(&ticket) else { return };
         if let Some(connection) = self.connections.get_mut(&waiting.conn) {
             connection.in_flight -= 1;
-            connection.histories -= usize::from(matches!(waiting.what, WaitingFor::History(_)));
+            connection.histories -= usize::from(waiting.what.is_page());
         }
         if let Some(account) =
             self.accounts.get_mut(&waiting.account).filter(|_| waiting.what.is_membership())
@@ -137,9 +162,19 @@ impl Hub {
             (WaitingFor::Send(channel), Ok(StoreAnswer::Appended(outcome))) => {
                 self.sent(waiting, channel, outcome, effects);
             }
-            (WaitingFor::History(channel), Ok(StoreAnswer::HistoryRead(read))) => {
-                self.history_read(waiting, channel, read, effects);
+            (WaitingFor::Mark(channel), Ok(StoreAnswer::Marked(marks))) => {
+                self.marked(waiting, channel, Some(marks), effects);
             }
+            (WaitingFor::Mark(channel), Ok(StoreAnswer::Appended(AppendOutcome::NotAMember))) => {
+                self.marked(waiting, channel, None, effects);
+            }
+            (WaitingFor::History { channel, range, limit }, Ok(StoreAnswer::HistoryRead(read))) => {
+                self.history_read(waiting, (channel, range, limit), read, effects);
+            }
+            (WaitingFor::Posts { channel, which, after }, Ok(StoreAnswer::PostsRead(read))) => {
+                self.posts_read(waiting, (channel, which, after), read, effects);
+            }
+            (WaitingFor::Search, Ok(StoreAnswer::Found(found))) => self.found(waiting, found, effects),
             (_, Err(Failure) | Ok(_)) => storage_failed(waiting, effects),
         }
     }
@@ -150,7 +185,7 @@ fn storage_failed(waiting: &Waiting, effects: &mut Effects) {
     refuse(waiting.conn, Some(waiting.id), broken(ErrorCode::Internal, rule), effects);
 }
 
-fn acknowledge(waiting: &Waiting, entry: &Entry, effects: &mut Effects) {
+pub(crate) fn acknowledge(waiting: &Waiting, entry: &Entry, effects: &mut Effects) {
     let ack = Ack { id: waiting.id, position: entry.position(), at_ms: entry.at_ms };
     effects.push(Effect::Send { conn: waiting.conn, message: ack.into() });
 }

@@ -40,7 +40,7 @@ async fn settle(storage: &dyn Storage) {
 
 fn append(sender: u64, nonce: Option<Nonce>, body: Body) -> Write {
     let (channel, sender_name) = (ChannelId(1), name(sender));
-    Write::Append { channel, sender: AccountId(sender), sender_name, nonce, at: AT, body }
+    Write::Append { channel, sender: AccountId(sender), sender_name, nonce, at: AT, body, moderates: false }
 }
 
 fn say(number: u64) -> Write {

@@ -328,7 +328,13 @@ async fn say_goodbye(transport: &mut Transport) -> std::io::Result<()> {
 /// How much of a batch a request takes: one whose reply may be long takes all of it.
 fn weight_of(incoming: &Incoming) -> usize {
     match incoming {
-        Incoming::Message(Message::Send(_) | Message::Ping(_)) => 1,
+        Incoming::Message(
+            Message::Send(_)
+            | Message::Amend(_)
+            | Message::Mark(_)
+            | Message::SetTyping(_)
+            | Message::Ping(_),
+        ) => 1,
         _ => BATCH_WEIGHT_MAX,
     }
 }

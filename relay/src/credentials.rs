@@ -16,7 +16,7 @@ use mechat_certs::password::{
     server_registration,
 };
 use mechat_certs::secret_file::{self, SecretFileError};
-use mechat_hub::{AccountRecord, Authenticated, CredentialAnswer, CredentialAsk};
+use mechat_hub::{Authenticated, CredentialAnswer, CredentialAsk};
 use mechat_protocol::request::Binding;
 use mechat_protocol::secret::{OpaqueBytes, Token};
 use mechat_protocol::{AccountId, AccountName, SessionId, UnixMillis};
@@ -27,9 +27,9 @@ use sha2::Sha256;
 use uuid::Uuid;
 
 use crate::storage::{
-    AccountRow, NameState, NewAccount, NewToken, Rotation, Storage, StorageError, TokenChange, TokenHash,
-    Write, Written,
+    NameState, NewAccount, NewToken, Rotation, Storage, StorageError, TokenChange, TokenHash, Write, Written,
 };
+use crate::translate;
 
 /// Bytes of a token.
 const TOKEN_LEN: usize = 32;
@@ -137,9 +137,7 @@ impl Finish {
     /// The answer. Only this makes an [`Authenticated`], and only from what is committed.
     pub fn answer(self, written: Written) -> CredentialAnswer {
         match (self, written) {
-            (Self::Register, Written::Account(AccountRow { id, name, admin })) => {
-                CredentialAnswer::Registered(AccountRecord { id, name, admin })
-            }
+            (Self::Register, Written::Account(row)) => CredentialAnswer::Registered(translate::account(row)),
             (Self::Register, Written::NameRefused(state)) => {
                 refusal(state).unwrap_or(CredentialAnswer::Failed)
             }

@@ -26,7 +26,7 @@ use crate::connection::{FromConnection, ToDriver};
 use crate::credentials::{Credentials, Finish};
 use crate::fanout::{Fanout, PresenceLog};
 use crate::sign_ins::SignIns;
-use crate::storage::{Storage, StorageError, StorageWriter, Write, Written};
+use crate::storage::{Search, Storage, StorageError, StorageWriter, Write, Written};
 use crate::translate;
 
 /// Inputs and outcomes that are handled before what they lead to goes out: the more, the fewer writes; the fewer, the sooner.
@@ -222,8 +222,10 @@ impl Driver {
             FromConnection::Frames(conn, frames) => {
                 let mut said_in = None;
                 for incoming in frames {
-                    if let Incoming::Message(Message::Send(send)) = &incoming {
-                        said_in = Some(send.channel);
+                    match &incoming {
+                        Incoming::Message(Message::Send(send)) => said_in = Some(send.channel),
+                        Incoming::Message(Message::Amend(amend)) => said_in = Some(amend.channel),
+                        _ => {}
                     }
                     let input = match incoming {
                         Incoming::Message(message) => Input::Message { conn, message },
@@ -269,6 +271,9 @@ impl Driver {
             }
             Effect::SendPage { conn, page } => self.fanout.send_page(conn, &page),
             Effect::Broadcast(entry) => self.fanout.broadcast(entry),
+            Effect::Replace(entry) => self.fanout.replace(entry),
+            Effect::Typing(typing) => self.fanout.typing(&typing),
+            Effect::Marks { conn, changed } => self.fanout.marks_changed(conn, &changed),
             Effect::Announce(presence) => self.fanout.announce(&presence),
             Effect::Subscribe { conn, channel } => self.fanout.subscribe(conn, channel),
             Effect::Unsubscribe { conn, channel, last } => self.fanout.unsubscribe(conn, channel, last),
@@ -327,19 +332,45 @@ impl Driver {
                 self.writes.push((WriteTag::Hub(ticket), translate::create(channel)));
             }
             StoreOp::Append(draft) => self.writes.push((WriteTag::Hub(ticket), translate::append(draft))),
+            StoreOp::Mark { channel, account, read, level } => {
+                self.writes.push((WriteTag::Hub(ticket), Write::Mark { channel, account, read, level }));
+            }
+            StoreOp::ReadPosts { channel, which, after, limit } => {
+                let storage = Arc::clone(&self.storage);
+                self.read(ticket, async move {
+                    translate::posts(storage.read_posts(channel, which, after, limit).await)
+                });
+            }
+            StoreOp::Search { query, channels, after, limit } => {
+                let storage = Arc::clone(&self.storage);
+                let search = Search { query, channels, after, limit };
+                self.read(ticket, async move { translate::found(storage.search(search).await) });
+            }
             StoreOp::ReadHistory { channel, range, limit } => {
                 if let Some(read) = self.fanout.recent(channel, range, limit) {
                     let read = PageRead(ticket, Ok(StoreAnswer::HistoryRead(read)));
                     let _ = self.pages.send(read); // It comes back here.
                     return;
                 }
-                let (storage, pages) = (Arc::clone(&self.storage), self.pages.clone());
-                tokio::spawn(async move {
-                    let read = storage.read_log(channel, range, limit).await;
-                    let _ = pages.send(PageRead(ticket, translate::read(read))); // The relay may have stopped.
-                });
+                let storage = Arc::clone(&self.storage);
+                self.read(
+                    ticket,
+                    async move { translate::read(storage.read_log(channel, range, limit).await) },
+                );
             }
         }
+    }
+
+    /// Reads aside; the answer comes back as an input.
+    fn read(
+        &self,
+        ticket: Ticket,
+        read: impl Future<Output = Result<StoreAnswer, Failure>> + Send + 'static,
+    ) {
+        let pages = self.pages.clone();
+        tokio::spawn(async move {
+            let _ = pages.send(PageRead(ticket, read.await)); // The relay may have stopped.
+        });
     }
 }
 

@@ -18,6 +18,8 @@ pub enum Mutation {
     SkipUnsubscribe,
     /// The client's shell does not say that a gap was skipped (I4).
     HideSkipped,
+    /// The storage appends an amendment and leaves the message that it names as it was.
+    SkipAmend,
     /// The client hands on any later entry (I3).
     #[cfg(feature = "mutations")]
     SkipGapCheck,
@@ -32,6 +34,7 @@ impl Mutation {
         Self::DropLagged,
         Self::SkipUnsubscribe,
         Self::HideSkipped,
+        Self::SkipAmend,
         #[cfg(feature = "mutations")]
         Self::SkipGapCheck,
     ];
@@ -45,6 +48,7 @@ impl Mutation {
             Self::DropLagged => "drop-lagged",
             Self::SkipUnsubscribe => "skip-unsubscribe",
             Self::HideSkipped => "hide-skipped",
+            Self::SkipAmend => "skip-amend",
             #[cfg(feature = "mutations")]
             Self::SkipGapCheck => "skip-gap-check",
         }

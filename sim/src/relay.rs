@@ -11,7 +11,7 @@ use mechat_hub::{
     ConnId, CredentialAnswer, CredentialAsk, Effect, Failure, Hub, HubConfig, Input, Now, StoreOp, Ticket,
 };
 use mechat_protocol::codec::{EncodeError, FrameDecoder, encode};
-use mechat_protocol::event::{Close, PresenceChanged};
+use mechat_protocol::event::{Close, PresenceChanged, Typing};
 use mechat_protocol::limits::FRAME_LEN_MAX_PENDING;
 use mechat_protocol::message::Sender;
 use mechat_protocol::name::RELAY_ACCOUNT;
@@ -104,7 +104,7 @@ impl World {
         let members = kept.channels.iter().flat_map(|channel| {
             let id = channel.record.id;
             let name = |member: &AccountId| kept.accounts.iter().find(|account| account.id == *member);
-            channel.members.iter().filter_map(name).map(move |account| (id, account.name.clone()))
+            channel.members.keys().filter_map(name).map(move |account| (id, account.name.clone()))
         });
         self.model.hub_starts(members);
         let kept_logs = kept.channels.iter().all(|channel| channel.log == self.model.log(channel.record.id));
@@ -157,6 +157,10 @@ impl World {
         match effect {
             Effect::Send { conn, message } => self.send(conn, &message),
             Effect::Broadcast(entry) => self.broadcast(entry),
+            // Nobody reads from the memory of this relay, and what is on its way to somebody was told.
+            Effect::Replace(_) => {}
+            Effect::Typing(typing) => self.tell_typing(&typing),
+            Effect::Marks { conn, changed } => self.send(conn, &changed.into()),
             Effect::Announce(presence) => self.announce(&presence),
             Effect::Subscribe { conn, channel } => self.subscribe(conn, channel),
             Effect::SendPage { conn, page } => self.send_page(conn, &page),
@@ -242,6 +246,21 @@ impl World {
             if !fitted {
                 note!(self, "{} lags in {channel} at {head}", conn.0);
                 self.counts.lags += 1;
+            }
+            self.write(conn);
+        }
+    }
+
+    /// Who types, to whoever has nothing else to read: of what others are told only the latest counts.
+    fn tell_typing(&mut self, typing: &Typing) {
+        let Some(relay) = self.relay.as_mut().filter(|_| !typing.accounts.is_empty()) else { return };
+        let Ok(frame) = encode(&typing.clone().into()) else {
+            return self.broken("who types fits in a frame", format!("{typing:?}"));
+        };
+        let conns = relay.subscribers.get(&typing.channel).cloned().unwrap_or_default();
+        for conn in conns {
+            if let Some(peer) = self.peer(conn).filter(|peer| peer.outbound.is_empty()) {
+                peer.outbound.reply(frame.clone());
             }
             self.write(conn);
         }
@@ -335,9 +354,11 @@ impl World {
 
     fn ask_storage(&mut self, ticket: Ticket, op: StoreOp) {
         let Some(life) = self.relay.as_ref().map(|relay| relay.life) else { return };
-        if let StoreOp::ReadHistory { channel, range, limit } = op {
+        let is_read =
+            matches!(op, StoreOp::ReadHistory { .. } | StoreOp::ReadPosts { .. } | StoreOp::Search { .. });
+        if is_read {
             let fails = !self.calm && self.dice.percent(1);
-            let read = if fails { Err(Failure) } else { Ok(self.store.kept.read(channel, range, limit)) };
+            let read = if fails { Err(Failure) } else { self.store.kept.read(&op) };
             let at_ms = self.now_ms + self.dice.between(0, 20);
             return self.agenda.at(at_ms, Happening::Read(life, ticket, read));
         }

@@ -5,20 +5,23 @@
 //!
 //! Invariant: [`Kept`] is what a crash leaves. A batch is in it as a whole or not at all.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use mechat_hub::{
-    AccountRecord, AppendDraft, AppendOutcome, ChannelRecord, Failure, HistoryRead, NewChannel, Snapshot,
-    StoreAnswer, StoreOp, Ticket,
+    AccountRecord, AmendRefusal, Amended, AppendDraft, AppendOutcome, ChannelRecord, Failure, Found,
+    HistoryRead, MemberRecord, NewChannel, PostsRead, Snapshot, StoreAnswer, StoreOp, Ticket,
 };
 use mechat_protocol::limits::{ENTRY_OVERHEAD_MAX, PAGE_ENTRIES_MAX, PAGE_LEN_MAX};
 use mechat_protocol::page::EncodedEntries;
-use mechat_protocol::request::{ChannelKind, HistoryRange};
+use mechat_protocol::reply::Marks;
+use mechat_protocol::request::{ChannelKind, HistoryRange, Level, Selection};
 use mechat_protocol::{
-    AccountId, AccountName, Body, ChannelId, ChannelName, Content, Entry, Epoch, Nonce, Post, Seq, UnixMillis,
+    AccountId, AccountName, Amendment, Body, ChannelId, ChannelName, Content, Entry, Epoch, Nonce, Post, Seq,
+    Topic, UnixMillis,
 };
 
 use crate::credentials::Tokens;
+use crate::mutation::Mutation;
 
 /// An answer, or that the storage failed.
 pub(crate) type Answer = Result<StoreAnswer, Failure>;
@@ -27,7 +30,7 @@ pub(crate) type Answer = Result<StoreAnswer, Failure>;
 #[derive(Debug, Clone)]
 pub(crate) struct KeptChannel {
     pub(crate) record: ChannelRecord,
-    pub(crate) members: BTreeSet<AccountId>,
+    pub(crate) members: BTreeMap<AccountId, Marks>,
     /// Entry of seq n at index n - 1.
     pub(crate) log: Vec<Entry>,
 }
@@ -40,6 +43,7 @@ pub(crate) struct Kept {
     nonces: BTreeMap<(AccountId, Nonce), (ChannelId, Seq)>,
     pub(crate) tokens: Tokens,
     knows_nonces: bool,
+    applies_amendments: bool,
 }
 
 /// The disk and the writer in front of it.
@@ -61,11 +65,12 @@ pub(crate) struct Committed {
 
 impl Kept {
     /// People with their accounts, and a lobby that nobody has joined.
-    pub(crate) fn new(accounts: usize, knows_nonces: bool) -> Self {
+    pub(crate) fn new(accounts: usize, mutation: Option<Mutation>) -> Self {
         let account = |index: usize| AccountRecord {
             id: AccountId(index as u64 + 1),
             name: account_name(index),
             admin: index == 0,
+            created: UnixMillis(0),
         };
         let lobby = ChannelRecord {
             id: ChannelId(1),
@@ -75,20 +80,27 @@ impl Kept {
             created: UnixMillis(0),
             epoch: Epoch(1),
             head: Seq::ZERO,
+            topic: Topic::default(),
         };
         Self {
             accounts: (0..accounts).map(account).collect(),
-            channels: vec![KeptChannel { record: lobby, members: BTreeSet::new(), log: Vec::new() }],
+            channels: vec![KeptChannel { record: lobby, members: BTreeMap::new(), log: Vec::new() }],
             nonces: BTreeMap::new(),
             tokens: Tokens::default(),
-            knows_nonces,
+            knows_nonces: mutation != Some(Mutation::SkipDedup),
+            applies_amendments: mutation != Some(Mutation::SkipAmend),
         }
     }
 
     pub(crate) fn snapshot(&self) -> Snapshot {
         let members = |channel: &KeptChannel| {
             let id = channel.record.id;
-            channel.members.iter().map(move |member| (id, *member)).collect::<Vec<_>>()
+            let record = move |(account, marks): (&AccountId, &Marks)| MemberRecord {
+                channel: id,
+                account: *account,
+                marks: *marks,
+            };
+            channel.members.iter().map(record).collect::<Vec<_>>()
         };
         Snapshot {
             accounts: self.accounts.clone(),
@@ -119,8 +131,20 @@ impl Kept {
         match op {
             StoreOp::CreateChannel(channel) => Ok(self.create(channel)),
             StoreOp::Append(draft) => self.append(draft).map(StoreAnswer::Appended),
-            StoreOp::ReadHistory { channel, range, limit } => Ok(self.read(channel, range, limit)),
+            StoreOp::Mark { channel, account, read, level } => self.mark(channel, account, read, level),
+            StoreOp::ReadHistory { .. } | StoreOp::ReadPosts { .. } | StoreOp::Search { .. } => Err(Failure),
         }
+    }
+
+    fn mark(&mut self, id: ChannelId, who: AccountId, read: Option<Seq>, level: Option<Level>) -> Answer {
+        let channel = self.channel_mut(id).ok_or(Failure)?;
+        let head = channel.record.head;
+        let Some(marks) = channel.members.get_mut(&who) else {
+            return Ok(StoreAnswer::Appended(AppendOutcome::NotAMember));
+        };
+        marks.read = read.map_or(marks.read, |read| read.min(head).max(marks.read));
+        marks.level = level.unwrap_or(marks.level);
+        Ok(StoreAnswer::Marked(*marks))
     }
 
     fn create(&mut self, new: NewChannel) -> StoreAnswer {
@@ -137,16 +161,21 @@ impl Kept {
             // The lobby was there first: it has the epoch of all.
             epoch: self.channels[0].record.epoch,
             head: Seq::ZERO,
+            topic: Topic::default(),
         };
-        let mut channel = KeptChannel { record, members: BTreeSet::from([new.host]), log: Vec::new() };
-        let entry = channel.push(new.host_name, None, new.at, Body::Joined);
+        let marks = Marks { read: Seq(1), level: Level::All };
+        let members = BTreeMap::from([(new.host, marks)]);
+        let mut channel = KeptChannel { record, members, log: Vec::new() };
+        let entry = channel.next(new.host_name, None, new.at, Body::Joined);
+        channel.push(&entry);
         let record = channel.record.clone();
         self.channels.push(channel);
         StoreAnswer::ChannelCreated(record, entry)
     }
 
     fn append(&mut self, draft: AppendDraft) -> Result<AppendOutcome, Failure> {
-        let AppendDraft { channel: id, sender, sender_name, nonce, at, body } = draft;
+        let applies = self.applies_amendments;
+        let AppendDraft { channel: id, sender, sender_name, nonce, at, body, moderates } = draft;
         let known = nonce.filter(|_| self.knows_nonces).and_then(|nonce| self.nonces.get(&(sender, nonce)));
         if let Some((channel, seq)) = known.copied() {
             let index = usize::try_from(seq.0).unwrap_or(0) - 1;
@@ -154,24 +183,45 @@ impl Kept {
             return entry.cloned().map(AppendOutcome::Known).ok_or(Failure);
         }
         let channel = self.channel_mut(id).ok_or(Failure)?;
-        let changes = match body {
-            Body::Joined => channel.members.insert(sender),
-            Body::Left => channel.members.remove(&sender),
-            _ if !channel.members.contains(&sender) => return Ok(AppendOutcome::NotAMember),
-            _ => true,
-        };
-        if !changes {
-            return Ok(AppendOutcome::Unchanged);
+        let is_member = channel.members.contains_key(&sender);
+        match &body {
+            Body::Joined if is_member => return Ok(AppendOutcome::Unchanged),
+            Body::Left if !is_member => return Ok(AppendOutcome::Unchanged),
+            Body::Joined => {
+                let marks = Marks { read: channel.record.head.next(), level: Level::All };
+                channel.members.insert(sender, marks);
+            }
+            Body::Left => drop(channel.members.remove(&sender)),
+            _ if !is_member => return Ok(AppendOutcome::NotAMember),
+            _ => {}
         }
-        let entry = channel.push(sender_name, nonce, at, body);
+        let entry = channel.next(sender_name, nonce, at, body);
+        let outcome = match channel.apply(&entry, moderates, applies) {
+            Ok(None) => AppendOutcome::New(entry.clone()),
+            Ok(Some(changed)) => AppendOutcome::Amended(Amended { entry: entry.clone(), changed }),
+            Err(outcome) => return Ok(outcome),
+        };
+        channel.push(&entry);
         if let Some(nonce) = nonce {
             self.nonces.insert((sender, nonce), (id, entry.seq));
         }
-        Ok(AppendOutcome::New(entry))
+        Ok(outcome)
     }
 
-    /// Reads a part of a log, as far as it is committed.
-    pub(crate) fn read(&self, channel: ChannelId, range: HistoryRange, limit: usize) -> StoreAnswer {
+    /// Reads what is committed.
+    pub(crate) fn read(&self, op: &StoreOp) -> Answer {
+        Ok(match op {
+            StoreOp::ReadHistory { channel, range, limit } => self.read_history(*channel, *range, *limit),
+            StoreOp::ReadPosts { channel, which, after, limit } => {
+                let channel = self.channel(*channel).ok_or(Failure)?;
+                StoreAnswer::PostsRead(channel.posts(*which, *after, *limit))
+            }
+            StoreOp::Search { .. } => StoreAnswer::Found(Found::Behind),
+            StoreOp::Append(_) | StoreOp::CreateChannel(_) | StoreOp::Mark { .. } => return Err(Failure),
+        })
+    }
+
+    fn read_history(&self, channel: ChannelId, range: HistoryRange, limit: usize) -> StoreAnswer {
         let log = self.channel(channel).map_or(&[][..], |channel| &channel.log);
         let index = |seq: Seq| usize::try_from(seq.0).unwrap_or(usize::MAX).min(log.len());
         let (part, forward) = match range {
@@ -187,12 +237,81 @@ impl Kept {
 }
 
 impl KeptChannel {
-    fn push(&mut self, sender: AccountName, nonce: Option<Nonce>, at_ms: UnixMillis, body: Body) -> Entry {
-        self.record.head = self.record.head.next();
+    /// The entry that would be the next.
+    fn next(&self, sender: AccountName, nonce: Option<Nonce>, at_ms: UnixMillis, body: Body) -> Entry {
         let ChannelRecord { id, epoch, head, .. } = self.record;
-        let entry = Entry { channel: id, epoch, seq: head, at_ms, sender, nonce, body };
+        Entry { channel: id, epoch, seq: head.next(), at_ms, sender, nonce, body }
+    }
+
+    fn push(&mut self, entry: &Entry) {
+        self.record.head = entry.seq;
         self.log.push(entry.clone());
-        entry
+    }
+
+    /// What an amendment changes, `None` for other entries; or an outcome without an entry. By mutation the log keeps what it had.
+    fn apply(
+        &mut self,
+        by: &Entry,
+        moderates: bool,
+        applies: bool,
+    ) -> Result<Option<Vec<Entry>>, AppendOutcome> {
+        let Body::Amended { amendment } = &by.body else { return Ok(None) };
+        if let Amendment::SetTopic { topic } = amendment {
+            let last = self.log.last().expect("who sets it has joined");
+            if self.record.topic == *topic {
+                return Err(AppendOutcome::Same(last.clone()));
+            }
+            self.record.topic = topic.clone();
+            return Ok(Some(Vec::new()));
+        }
+        let target = amendment.target().unwrap_or_default();
+        let target =
+            usize::try_from(target.0).unwrap_or(0).checked_sub(1).and_then(|at| self.log.get_mut(at));
+        let Some(target) = target.filter(|target| matches!(target.body, Body::Message(_))) else {
+            return Err(AppendOutcome::Refused(AmendRefusal::NoSuchMessage));
+        };
+        let own = target.sender == by.sender;
+        let permitted = match amendment {
+            Amendment::Edit { .. } => own,
+            Amendment::Delete { .. } => own || moderates,
+            _ => true,
+        };
+        if !permitted {
+            return Err(AppendOutcome::Refused(AmendRefusal::NotTheSenders));
+        }
+        let mut now = target.clone();
+        if !now.amend(by) {
+            return Err(AppendOutcome::Same(now));
+        }
+        if applies {
+            target.clone_from(&now);
+        }
+        let deleted = matches!(amendment, Amendment::Delete { .. }).then_some(now.seq);
+        let mut changed = vec![now];
+        for entry in &mut self.log {
+            if let Body::Amended { amendment: Amendment::Edit { seq, content } } = &mut entry.body
+                && Some(*seq) == deleted
+                && *content != Content::Unknown
+            {
+                *content = Content::Unknown;
+                changed.push(entry.clone());
+            }
+        }
+        Ok(Some(changed))
+    }
+
+    /// Messages of a selection.
+    fn posts(&self, which: Selection, after: Seq, limit: usize) -> PostsRead {
+        let fits = |entry: &&Entry| match (&entry.body, which) {
+            (Body::Message(post), Selection::Pinned) => post.pinned,
+            (Body::Message(post), Selection::Replies { seq }) => post.in_reply_to == Some(seq),
+            _ => false,
+        };
+        let fitting_posts: Vec<&Entry> =
+            self.log.iter().filter(|entry| entry.seq > after).filter(fits).collect();
+        let count = fitting(fitting_posts.iter().copied(), limit);
+        let more = count < fitting_posts.len();
+        PostsRead { entries: fitting_posts.into_iter().take(count).cloned().collect(), more }
     }
 }
 
@@ -227,7 +346,10 @@ impl Store {
         for (ticket, op) in std::mem::take(&mut self.batch) {
             let nonce = if let StoreOp::Append(draft) = &op { draft.nonce } else { None };
             let answer = self.kept.apply(op);
-            let is_refused = matches!(answer, Ok(StoreAnswer::Appended(AppendOutcome::NotAMember)));
+            let is_refused = matches!(
+                answer,
+                Ok(StoreAnswer::Appended(AppendOutcome::NotAMember | AppendOutcome::Refused(_)))
+            );
             committed.turned_away.extend(nonce.filter(|_| is_refused));
             committed.entries.extend(new_entry(&answer).cloned());
             committed.answers.push((ticket, answer));
@@ -252,8 +374,11 @@ fn copied(op: &StoreOp) -> StoreOp {
     match op {
         StoreOp::CreateChannel(channel) => StoreOp::CreateChannel(channel.clone()),
         StoreOp::Append(draft) => StoreOp::Append(draft.clone()),
-        StoreOp::ReadHistory { channel, range, limit } => {
-            StoreOp::ReadHistory { channel: *channel, range: *range, limit: *limit }
+        StoreOp::Mark { channel, account, read, level } => {
+            StoreOp::Mark { channel: *channel, account: *account, read: *read, level: *level }
+        }
+        StoreOp::ReadHistory { .. } | StoreOp::ReadPosts { .. } | StoreOp::Search { .. } => {
+            unreachable!("what is read is never queued")
         }
     }
 }
@@ -261,9 +386,10 @@ fn copied(op: &StoreOp) -> StoreOp {
 /// The entry that an answer tells of, if it is a new one.
 pub(crate) const fn new_entry(answer: &Answer) -> Option<&Entry> {
     match answer {
-        Ok(StoreAnswer::Appended(AppendOutcome::New(entry)) | StoreAnswer::ChannelCreated(_, entry)) => {
-            Some(entry)
-        }
+        Ok(
+            StoreAnswer::Appended(AppendOutcome::New(entry) | AppendOutcome::Amended(Amended { entry, .. }))
+            | StoreAnswer::ChannelCreated(_, entry),
+        ) => Some(entry),
         _ => None,
     }
 }

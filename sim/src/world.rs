@@ -108,7 +108,7 @@ impl World {
     pub(crate) fn new(seed: u64, mutation: Option<Mutation>, detail: Detail) -> Self {
         let mut dice = Dice::new(seed);
         let plan = Plan::draw(&mut dice);
-        let kept = Kept::new(plan.accounts, mutation != Some(Mutation::SkipDedup));
+        let kept = Kept::new(plan.accounts, mutation);
         let model = Model::new(kept.channels[0].record.epoch);
         let devices = plan.devices.iter().map(|account| Device::new(account_name(*account))).collect();
         Self {
@@ -370,7 +370,7 @@ impl World {
         channels.iter().find_map(|channel| {
             let (id, record) = (channel.record.id, &channel.record);
             let view = device.views.get(&id);
-            match (channel.members.contains(&account), view) {
+            match (channel.members.contains_key(&account), view) {
                 (false, None) => None,
                 (false, Some(_)) => Some(format!("the word that {id} was left")),
                 (true, None) => Some(format!("the word that {id} was joined")),

@@ -3,10 +3,10 @@
 use mechat_hub::{AccountId, AccountRecord, ChannelRecord, Snapshot};
 use mechat_protocol::limits::{CHANNELS_PER_ACCOUNT_MAX, HISTORIES_IN_FLIGHT_MAX, IN_FLIGHT_MAX};
 use mechat_protocol::request::{ChannelKind, HistoryRange};
-use mechat_protocol::{AccountName, ChannelId, ChannelName, Epoch, Seq, UnixMillis};
+use mechat_protocol::{AccountName, ChannelId, ChannelName, Epoch, Seq, Topic, UnixMillis};
 
 use crate::requests::{create, join, leave, ping, read, send};
-use crate::stage::{ANN, LOBBY, Stage, config};
+use crate::stage::{ANN, LOBBY, Stage, config, member};
 
 fn small(number: usize) -> u32 {
     u32::try_from(number).expect("small")
@@ -75,9 +75,11 @@ fn an_account_is_in_so_many_channels_and_no_more() {
         created: UnixMillis(0),
         epoch: Epoch(1),
         head: Seq::ZERO,
+        topic: Topic::default(),
     };
-    let ann = AccountRecord { id: ANN, name: AccountName::new("ann").expect("a name"), admin: true };
-    let members = (1..=count).map(|id| (ChannelId(id), AccountId(1))).collect();
+    let name = AccountName::new("ann").expect("a name");
+    let ann = AccountRecord { id: ANN, name, admin: true, created: UnixMillis(0) };
+    let members = (1..=count).map(|id| member(ChannelId(id), AccountId(1))).collect();
     let snapshot =
         Snapshot { accounts: vec![ann], channels: (1..=count + 1).map(channel).collect(), members };
     let mut stage = Stage::with(config(), snapshot);

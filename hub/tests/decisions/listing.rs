@@ -2,19 +2,20 @@
 
 use mechat_hub::{AccountId, AccountRecord, ChannelRecord, CredentialAnswer, Snapshot};
 use mechat_protocol::request::ChannelKind;
-use mechat_protocol::{AccountName, ChannelId, ChannelName, Epoch, Seq, UnixMillis};
+use mechat_protocol::{AccountName, ChannelId, ChannelName, Epoch, Seq, Topic, UnixMillis};
 
 use crate::requests::{list_channels, list_connections, list_people, logout, resume};
-use crate::stage::{ANN, BOB, EVE, LOBBY, Stage, authenticated, config, session, snapshot};
+use crate::stage::{ANN, BOB, EVE, LOBBY, Stage, authenticated, config, member, session, snapshot};
 
 /// So many accounts and channels, all public, the names in the order of their numbers.
-fn crowd(count: u64) -> Snapshot {
+pub(crate) fn crowd(count: u64) -> Snapshot {
     Snapshot {
         accounts: (1..=count)
             .map(|id| AccountRecord {
                 id: AccountId(id),
                 name: AccountName::new(&format!("p{id:04}")).expect("a name"),
                 admin: false,
+                created: UnixMillis(0),
             })
             .collect(),
         channels: (1..=count)
@@ -26,9 +27,10 @@ fn crowd(count: u64) -> Snapshot {
                 created: UnixMillis(0),
                 epoch: Epoch(1),
                 head: Seq::ZERO,
+                topic: Topic::default(),
             })
             .collect(),
-        members: (1..=count).map(|id| (ChannelId(1), AccountId(id))).collect(),
+        members: (1..=count).map(|id| member(ChannelId(1), AccountId(id))).collect(),
     }
 }
 

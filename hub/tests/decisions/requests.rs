@@ -1,12 +1,14 @@
 //! What clients say.
 
 use mechat_protocol::request::{
-    Binding, ChannelKind, CreateChannel, Hello, HistoryRange, Join, Leave, ListChannels, ListConnections,
-    ListParticipants, LoginFinish, LoginStart, Logout, Ping, ReadHistory, RegisterFinish, RegisterStart,
-    Resume, Send,
+    Amend, Binding, ChannelKind, CreateChannel, Hello, HistoryRange, Join, Leave, Level, ListChannels,
+    ListConnections, ListParticipants, ListPosts, LoginFinish, LoginStart, Logout, Mark, Ping, Query,
+    ReadHistory, ReadProfile, RegisterFinish, RegisterStart, Resume, Search, Selection, Send, SetTyping,
 };
 use mechat_protocol::secret::Token;
-use mechat_protocol::{AccountName, ChannelId, ChannelName, Content, Message, Nonce, RequestId, Seq};
+use mechat_protocol::{
+    AccountName, Amendment, ChannelId, ChannelName, Content, Emoji, Message, Nonce, RequestId, Seq, Topic,
+};
 
 use crate::stage::opaque;
 
@@ -66,8 +68,58 @@ pub(crate) fn send(id: u32, channel: ChannelId, nonce: u32, text: &str) -> Messa
 }
 
 pub(crate) fn said(id: u32, channel: ChannelId, nonce: u32, content: Content, to: Option<u64>) -> Message {
-    let nonce = Nonce(format!("{nonce:032x}").parse().expect("a UUID"));
+    let nonce = self::nonce(nonce);
     Send { id: RequestId(id), channel, nonce, content, in_reply_to: to.map(Seq) }.into()
+}
+
+fn nonce(number: u32) -> Nonce {
+    Nonce(format!("{number:032x}").parse().expect("a UUID"))
+}
+
+/// Amends something, with a nonce made of its number.
+pub(crate) fn amend(id: u32, channel: ChannelId, nonce: u32, amendment: Amendment) -> Message {
+    Amend { id: RequestId(id), channel, nonce: self::nonce(nonce), amendment }.into()
+}
+
+pub(crate) fn edit(seq: u64, text: &str) -> Amendment {
+    Amendment::Edit { seq: Seq(seq), content: Content::text(text).expect("a text") }
+}
+
+pub(crate) fn delete(seq: u64) -> Amendment {
+    Amendment::Delete { seq: Seq(seq) }
+}
+
+pub(crate) fn react(seq: u64, on: bool) -> Amendment {
+    Amendment::React { seq: Seq(seq), emoji: Emoji::new("👍").expect("an emoji"), on }
+}
+
+pub(crate) fn pin(seq: u64, on: bool) -> Amendment {
+    Amendment::Pin { seq: Seq(seq), on }
+}
+
+pub(crate) fn topic(text: &str) -> Amendment {
+    Amendment::SetTopic { topic: Topic::new(text.into()).expect("short") }
+}
+
+pub(crate) fn mark(id: u32, channel: ChannelId, read: Option<u64>, level: Option<Level>) -> Message {
+    Mark { id: RequestId(id), channel, read: read.map(Seq), level }.into()
+}
+
+pub(crate) fn typing(id: u32, channel: ChannelId) -> Message {
+    SetTyping { id: RequestId(id), channel }.into()
+}
+
+pub(crate) fn search(id: u32, query: &str, channel: Option<ChannelId>) -> Message {
+    let query = Query::new(query.into()).expect("a query");
+    Search { id: RequestId(id), query, channel, after: None, limit: 10 }.into()
+}
+
+pub(crate) fn list_posts(id: u32, channel: ChannelId, which: Selection) -> Message {
+    ListPosts { id: RequestId(id), channel, which, after: None }.into()
+}
+
+pub(crate) fn profile(id: u32, name: &str) -> Message {
+    ReadProfile { id: RequestId(id), account: AccountName::new(name).expect("a name") }.into()
 }
 
 pub(crate) fn read(id: u32, channel: ChannelId, range: HistoryRange, limit: u16) -> Message {
@@ -106,5 +158,12 @@ pub(crate) fn of_accounts(id: u32, channel: ChannelId) -> Vec<Message> {
         list_people(id, None, None),
         list_people(id, Some(channel), None),
         list_connections(id, None),
+        amend(id, channel, 1, delete(1)),
+        mark(id, channel, Some(1), None),
+        typing(id, channel),
+        search(id, "x", Some(channel)),
+        search(id, "x", None),
+        list_posts(id, channel, Selection::Pinned),
+        profile(id, "ann"),
     ]
 }

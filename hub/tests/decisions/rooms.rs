@@ -17,7 +17,7 @@ fn a_join_is_answered_then_subscribed_then_broadcast() {
     assert_eq!(
         stage.stored(),
         [
-            "1 < joined 4 1 lobby by relay head 1 members 3",
+            "1 < joined 4 1 lobby by relay head 1 members 3 read 1 All",
             "subscribe 1 to 1",
             "subscribe 2 to 1",
             "broadcast 1/1 eve joined",
@@ -104,7 +104,11 @@ fn who_comes_back_is_a_member_again() {
     stage.say(1, join(5, "lobby"));
     assert_eq!(
         stage.stored(),
-        ["1 < joined 5 1 lobby by relay head 2 members 2", "subscribe 1 to 1", "broadcast 1/2 ann joined"]
+        [
+            "1 < joined 5 1 lobby by relay head 2 members 2 read 2 All",
+            "subscribe 1 to 1",
+            "broadcast 1/2 ann joined"
+        ]
     );
 }
 
@@ -117,7 +121,7 @@ fn who_makes_a_channel_is_its_host_and_first_member() {
     assert_eq!(
         stage.stored(),
         [
-            "1 < joined 4 4 Café by Bob head 1 members 1",
+            "1 < joined 4 4 Café by Bob head 1 members 1 read 1 All",
             "subscribe 1 to 4",
             "subscribe 2 to 4",
             "broadcast 4/1 Bob joined",

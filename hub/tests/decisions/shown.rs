@@ -7,8 +7,8 @@ use mechat_protocol::codec::{Incoming, decode};
 use mechat_protocol::limits::FRAME_PREFIX_LEN;
 use mechat_protocol::message::Sender;
 use mechat_protocol::page::EncodedPage;
-use mechat_protocol::reply::{ConnectionRow, ErrorReply, Participant, Presence};
-use mechat_protocol::{Body, Content, Entry, Message, Post};
+use mechat_protocol::reply::{ChannelInfo, ConnectionRow, ErrorReply, Marks, Participant, Presence};
+use mechat_protocol::{Amendment, Body, Content, Entry, Message, Post};
 
 /// One effect as a line.
 pub(crate) fn effect(effect: &Effect) -> String {
@@ -16,6 +16,9 @@ pub(crate) fn effect(effect: &Effect) -> String {
         Effect::Send { conn, message } => format!("{} < {}", conn.0, self::message(message)),
         Effect::SendPage { conn, page } => format!("{} < {}", conn.0, message(&decoded(page))),
         Effect::Broadcast(entry) => format!("broadcast {}", self::entry(entry)),
+        Effect::Replace(entry) => format!("replace {}", self::entry(entry)),
+        Effect::Typing(typing) => format!("tell {}: {}", typing.channel, message(&typing.clone().into())),
+        Effect::Marks { conn, changed } => format!("{} < {}", conn.0, message(&changed.clone().into())),
         Effect::Announce(announced) => format!("announce {}", message(&announced.clone().into())),
         Effect::Subscribe { conn, channel } => format!("subscribe {} to {channel}", conn.0),
         Effect::Unsubscribe { conn, channel, last: None } => format!("unsubscribe {} from {channel}", conn.0),
@@ -59,6 +62,19 @@ fn op(op: &StoreOp) -> String {
         StoreOp::Append(draft) => {
             format!("append {} {} {}", draft.channel, draft.sender_name, body(&draft.body))
         }
+        StoreOp::Mark { channel, account, read, level } => {
+            format!(
+                "mark {channel} for {account}: {}, {level:?}",
+                read.map_or("-".into(), |seq| seq.to_string())
+            )
+        }
+        StoreOp::ReadPosts { channel, which, after, limit } => {
+            format!("read posts {channel} {which:?} after {after} {limit}")
+        }
+        StoreOp::Search { query, channels, after, limit } => {
+            let channels: Vec<String> = channels.iter().map(ToString::to_string).collect();
+            format!("search {:?} in {} before {after:?} {limit}", query.as_str(), channels.join(" "))
+        }
         StoreOp::ReadHistory { channel, range, limit } => format!("read {channel} {range:?} {limit}"),
     }
 }
@@ -77,6 +93,15 @@ fn body(body: &Body) -> String {
             format!("{:?} to {seq}", text.as_str())
         }
         Body::Message(Post { content, .. }) => format!("{content:?}"),
+        Body::Amended { amendment: Amendment::Edit { seq, content: Content::Text { text } } } => {
+            format!("edit {seq} {:?}", text.as_str())
+        }
+        Body::Amended { amendment: Amendment::Delete { seq } } => format!("delete {seq}"),
+        Body::Amended { amendment: Amendment::React { seq, emoji, on } } => {
+            format!("react {seq} {} {on}", emoji.as_str())
+        }
+        Body::Amended { amendment: Amendment::Pin { seq, on } } => format!("pin {seq} {on}"),
+        Body::Amended { amendment: Amendment::SetTopic { topic } } => format!("topic {:?}", topic.as_str()),
         Body::Removed { by } => format!("removed by {by}"),
         Body::Amended { amendment } => format!("{amendment:?}"),
         Body::Joined => "joined".into(),
@@ -95,10 +120,34 @@ fn message(message: &Message) -> String {
         Message::Joined(joined) => {
             let info = &joined.channel;
             format!(
-                "{} {} by {} head {} members {}",
-                info.channel, info.name, info.host, info.head, info.members
+                "{} {}{} by {} head {} members {}{}",
+                info.channel,
+                info.name,
+                topic(info),
+                info.host,
+                info.head,
+                info.members,
+                own_marks(info)
             )
         }
+        Message::Marked(marked) => marks(marked.marks),
+        Message::Marks(changed) => format!("{} {}", changed.channel, marks(changed.marks)),
+        Message::Typing(typing) => list(&typing.accounts, ToString::to_string),
+        Message::Posts(page) => format!("{}{}", list(&page.entries, entry), more(page.more)),
+        Message::Found(found) => {
+            format!(
+                "{}{}",
+                list(&found.entries, entry),
+                found.next.map_or(String::new(), |n| format!(" then {n}"))
+            )
+        }
+        Message::Profile(profile) => format!(
+            "{} since {}{} {:?}",
+            profile.account,
+            profile.registered_ms,
+            if profile.admin { " (admin)" } else { "" },
+            profile.presence
+        ),
         Message::Left(left) => left.channel.to_string(),
         Message::Ack(ack) => format!("{}/{}", ack.position.channel, ack.position.seq),
         Message::History(page) => {
@@ -106,8 +155,14 @@ fn message(message: &Message) -> String {
             format!("head {} [{}]{}", page.head, entries.join(", "), more(page.more))
         }
         Message::Channels(page) => {
-            let row = |info: &mechat_protocol::reply::ChannelInfo| {
-                format!("{}{}", if info.joined { "+" } else { "" }, info.name)
+            let row = |info: &ChannelInfo| {
+                format!(
+                    "{}{}{}{}",
+                    if info.joined { "+" } else { "" },
+                    info.name,
+                    topic(info),
+                    own_marks(info)
+                )
             };
             format!("{}{}", list(&page.channels, row), more(page.more))
         }
@@ -126,6 +181,23 @@ fn list<T>(rows: &[T], shown: fn(&T) -> String) -> String {
 
 const fn more(more: bool) -> &'static str {
     if more { " and more" } else { "" }
+}
+
+/// Only where there is one.
+fn topic(info: &ChannelInfo) -> String {
+    if info.topic.is_empty() { String::new() } else { format!(" ({})", info.topic.as_str()) }
+}
+
+/// Only where something was read or set.
+fn own_marks(info: &ChannelInfo) -> String {
+    info.marks
+        .filter(|own| *own != Marks::default())
+        .map(|own| format!(" {}", marks(own)))
+        .unwrap_or_default()
+}
+
+fn marks(marks: Marks) -> String {
+    format!("read {} {:?}", marks.read, marks.level)
 }
 
 fn person(person: &Participant) -> String {

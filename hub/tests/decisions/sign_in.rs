@@ -82,7 +82,12 @@ fn a_registration_goes_step_by_step() {
     assert_eq!(stage.credential(1, 3, challenge), ["1 < register_challenge 3"]);
     assert_eq!(stage.say(1, login_finish(5)), ["1 < error 5 out_of_order"], "of another kind");
     assert_eq!(stage.say(1, register_finish(6)), ["ask for 1 6: register_finish zoe"]);
-    let zoe = AccountRecord { id: mechat_hub::AccountId(9), name: name("zoe"), admin: false };
+    let zoe = AccountRecord {
+        id: mechat_hub::AccountId(9),
+        name: name("zoe"),
+        admin: false,
+        created: mechat_protocol::UnixMillis(0),
+    };
     assert_eq!(stage.credential(1, 6, CredentialAnswer::Registered(zoe)), ["1 < registered 6 zoe"]);
     assert_eq!(stage.say(1, register_finish(7)), ["1 < error 7 out_of_order"], "one start, one finish");
     stage.sign_in(2, ANN);

@@ -110,6 +110,7 @@ fn a_herd_is_announced_in_parts() {
             id: AccountId(id),
             name: mechat_protocol::AccountName::new(&format!("p{id:04}")).expect("a name"),
             admin: false,
+            created: mechat_protocol::UnixMillis(0),
         })
         .collect();
     let mut stage = Stage::with(crate::stage::config(), Snapshot { accounts, ..Snapshot::default() });

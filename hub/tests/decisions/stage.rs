@@ -1,19 +1,19 @@
 //! A hub with a storage and credentials that do as the test says, and a clock that it moves.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use mechat_hub::{
-    AccountId, AccountRecord, AppendDraft, AppendOutcome, Authenticated, ChannelRecord, ConnId,
-    CredentialAnswer, Effect, Failure, HistoryRead, Hub, HubConfig, Input, NewChannel, Now, Snapshot,
-    StoreAnswer, StoreOp, Ticket,
+    AccountId, AccountRecord, AmendRefusal, Amended, AppendDraft, AppendOutcome, Authenticated,
+    ChannelRecord, ConnId, CredentialAnswer, Effect, Failure, Found, HistoryRead, Hub, HubConfig, Input,
+    MemberRecord, NewChannel, Now, PostsRead, Snapshot, StoreAnswer, StoreOp, Ticket,
 };
 use mechat_protocol::page::EncodedEntries;
-use mechat_protocol::reply::Durability;
-use mechat_protocol::request::{ChannelKind, HistoryRange};
+use mechat_protocol::reply::{Durability, Marks};
+use mechat_protocol::request::{ChannelKind, HistoryRange, Selection};
 use mechat_protocol::secret::{OpaqueBytes, Token};
 use mechat_protocol::{
     AccountName, Body, ChannelId, ChannelName, Entry, Epoch, Message, Nonce, RequestId, Seq, SessionId,
-    UnixMillis,
+    Topic, UnixMillis,
 };
 
 use crate::requests::{hello, login_finish, login_start};
@@ -42,7 +42,7 @@ pub(crate) struct Stage {
 #[derive(Default)]
 struct TinyStorage {
     logs: BTreeMap<ChannelId, Vec<Entry>>,
-    members: BTreeSet<(ChannelId, AccountId)>,
+    members: BTreeMap<(ChannelId, AccountId), Marks>,
     nonces: HashMap<(AccountId, Nonce), Entry>,
 }
 
@@ -56,10 +56,19 @@ pub(crate) fn config() -> HubConfig {
     }
 }
 
+/// A membership of somebody who has read nothing.
+pub(crate) fn member(channel: ChannelId, account: AccountId) -> MemberRecord {
+    MemberRecord { channel, account, marks: Marks::default() }
+}
+
 /// Three people, three channels.
 pub(crate) fn snapshot() -> Snapshot {
-    let account =
-        |id, name, admin| AccountRecord { id, name: AccountName::new(name).expect("a name"), admin };
+    let account = |id, name, admin| AccountRecord {
+        id,
+        name: AccountName::new(name).expect("a name"),
+        admin,
+        created: UnixMillis(7),
+    };
     let channel = |id, name, kind, host| ChannelRecord {
         id,
         name: ChannelName::new(name).expect("a name"),
@@ -68,6 +77,7 @@ pub(crate) fn snapshot() -> Snapshot {
         created: UnixMillis(0),
         epoch: Epoch(1),
         head: Seq::ZERO,
+        topic: Topic::default(),
     };
     Snapshot {
         accounts: vec![account(ANN, "ann", true), account(BOB, "Bob", false), account(EVE, "eve", false)],
@@ -76,7 +86,7 @@ pub(crate) fn snapshot() -> Snapshot {
             channel(DEN, "den", ChannelKind::Private, Some(BOB)),
             channel(ATTIC, "Attic", ChannelKind::Public, Some(EVE)),
         ],
-        members: vec![(LOBBY, ANN), (LOBBY, BOB), (DEN, BOB)],
+        members: vec![member(LOBBY, ANN), member(LOBBY, BOB), member(DEN, BOB)],
     }
 }
 
@@ -88,7 +98,8 @@ impl Stage {
     pub(crate) fn with(config: HubConfig, snapshot: Snapshot) -> Self {
         let mut storage = TinyStorage::default();
         storage.logs.extend(snapshot.channels.iter().map(|channel| (channel.id, Vec::new())));
-        storage.members.extend(snapshot.members.iter().copied());
+        let members = snapshot.members.iter().map(|member| ((member.channel, member.account), member.marks));
+        storage.members.extend(members);
         let hub = Hub::new(config, snapshot);
         Self { hub, now_ms: 1_000, storage, asked: VecDeque::new() }
     }
@@ -204,15 +215,61 @@ pub(crate) fn authenticated(account: AccountId, session: u64) -> CredentialAnswe
     })
 }
 
+/// A message as it was read before.
+pub(crate) fn entry(channel: ChannelId, seq: u64, sender: &str, text: &str) -> Entry {
+    Entry {
+        channel,
+        epoch: Epoch(1),
+        seq: Seq(seq),
+        at_ms: UnixMillis(0),
+        sender: AccountName::new(sender).expect("a name"),
+        nonce: None,
+        body: Body::said(mechat_protocol::Content::text(text).expect("a text"), None),
+    }
+}
+
+/// A page of all there is.
+pub(crate) fn history(entries: &[Entry]) -> StoreAnswer {
+    let entries = EncodedEntries::of(entries).expect("they fit");
+    StoreAnswer::HistoryRead(HistoryRead { entries, more: false })
+}
+
 /// Questions are not for copying outside of tests.
 fn copy(op: &StoreOp) -> StoreOp {
     match op {
         StoreOp::CreateChannel(channel) => StoreOp::CreateChannel(channel.clone()),
         StoreOp::Append(draft) => StoreOp::Append(draft.clone()),
+        StoreOp::Mark { channel, account, read, level } => {
+            StoreOp::Mark { channel: *channel, account: *account, read: *read, level: *level }
+        }
+        StoreOp::ReadPosts { channel, which, after, limit } => {
+            StoreOp::ReadPosts { channel: *channel, which: *which, after: *after, limit: *limit }
+        }
+        StoreOp::Search { query, channels, after, limit } => {
+            StoreOp::Search { query: query.clone(), channels: channels.clone(), after: *after, limit: *limit }
+        }
         StoreOp::ReadHistory { channel, range, limit } => {
             StoreOp::ReadHistory { channel: *channel, range: *range, limit: *limit }
         }
     }
+}
+
+/// Appends an amendment, if it changes something.
+fn amend(log: &mut Vec<Entry>, by: &Entry, target: Option<Seq>) -> AppendOutcome {
+    let target = target.map(|target| log.iter_mut().find(|entry| entry.seq == target));
+    let mut changed = Vec::new();
+    match target {
+        Some(Some(target)) if matches!(target.body, Body::Message(_)) => {
+            if !target.amend(by) {
+                return AppendOutcome::Same(target.clone());
+            }
+            changed.push(target.clone());
+        }
+        Some(_) => return AppendOutcome::Refused(AmendRefusal::NoSuchMessage),
+        None => {}
+    }
+    log.push(by.clone());
+    AppendOutcome::Amended(Amended { entry: by.clone(), changed })
 }
 
 impl TinyStorage {
@@ -220,6 +277,31 @@ impl TinyStorage {
         match op {
             StoreOp::CreateChannel(channel) => self.create(channel),
             StoreOp::Append(draft) => StoreAnswer::Appended(self.append(draft)),
+            StoreOp::Mark { channel, account, read, level } => {
+                let Some(marks) = self.members.get_mut(&(channel, account)) else {
+                    return StoreAnswer::Appended(AppendOutcome::NotAMember);
+                };
+                marks.read = read.unwrap_or(marks.read).max(marks.read);
+                marks.level = level.unwrap_or(marks.level);
+                StoreAnswer::Marked(*marks)
+            }
+            StoreOp::ReadPosts { channel, which, after, limit: _ } => {
+                let fits = |entry: &&Entry| match (&entry.body, which) {
+                    (Body::Message(post), Selection::Pinned) => post.pinned,
+                    (Body::Message(post), Selection::Replies { seq }) => post.in_reply_to == Some(seq),
+                    _ => false,
+                };
+                let log = self.logs[&channel].iter().filter(|entry| entry.seq > after);
+                StoreAnswer::PostsRead(PostsRead {
+                    entries: log.filter(fits).cloned().collect(),
+                    more: false,
+                })
+            }
+            StoreOp::Search { channels, .. } => {
+                let said = channels.iter().flat_map(|channel| &self.logs[channel]).rev();
+                let said = said.filter(|entry| matches!(entry.body, Body::Message(_)));
+                StoreAnswer::Found(Found::Page(said.cloned().collect(), Some(9)))
+            }
             StoreOp::ReadHistory { channel, range, limit } => {
                 StoreAnswer::HistoryRead(self.read(channel, range, limit))
             }
@@ -238,29 +320,44 @@ impl TinyStorage {
             nonce: None,
             at,
             body: Body::Joined,
+            moderates: false,
         };
         let AppendOutcome::New(entry) = self.append(first) else { panic!("a host joins") };
-        let record =
-            ChannelRecord { id, name, kind, host: Some(host), created: at, epoch: Epoch(1), head: entry.seq };
+        let record = ChannelRecord {
+            id,
+            name,
+            kind,
+            host: Some(host),
+            created: at,
+            epoch: Epoch(1),
+            head: entry.seq,
+            topic: Topic::default(),
+        };
         StoreAnswer::ChannelCreated(record, entry)
     }
 
     fn append(&mut self, draft: AppendDraft) -> AppendOutcome {
-        let AppendDraft { channel, sender, sender_name, nonce, at, body } = draft;
+        let AppendDraft { channel, sender, sender_name, nonce, at, body, moderates: _ } = draft;
         if let Some(entry) = nonce.and_then(|nonce| self.nonces.get(&(sender, nonce))) {
             return AppendOutcome::Known(entry.clone());
         }
+        let log = self.logs.get_mut(&channel).expect("the hub knows the channels");
+        let seq = Seq(log.len() as u64 + 1);
         let changed = match body {
-            Body::Joined => self.members.insert((channel, sender)),
-            Body::Left => self.members.remove(&(channel, sender)),
+            Body::Joined => {
+                let marks = Marks { read: seq, ..Marks::default() };
+                self.members.insert((channel, sender), marks).is_none()
+            }
+            Body::Left => self.members.remove(&(channel, sender)).is_some(),
             _ => true,
         };
         if !changed {
             return AppendOutcome::Unchanged;
         }
-        let log = self.logs.get_mut(&channel).expect("the hub knows the channels");
-        let seq = Seq(log.len() as u64 + 1);
         let entry = Entry { channel, epoch: Epoch(1), seq, at_ms: at, sender: sender_name, nonce, body };
+        if let Body::Amended { amendment } = &entry.body {
+            return amend(log, &entry, amendment.target());
+        }
         log.push(entry.clone());
         if let Some(nonce) = nonce {
             self.nonces.insert((sender, nonce), entry.clone());

@@ -6,13 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use mechat_hub::{ConnId, CredentialAnswer, CredentialAsk, Effect, Input};
 use mechat_protocol::codec::{Incoming, Refusal};
-use mechat_protocol::limits::IN_FLIGHT_MAX;
-use mechat_protocol::request::{ChannelKind, HistoryRange};
+use mechat_protocol::limits::{IN_FLIGHT_MAX, TYPING_MS, TYPISTS_MAX};
+use mechat_protocol::request::{ChannelKind, HistoryRange, Selection};
 use mechat_protocol::{ChannelId, Entry, ErrorCode, Message, RequestId, RuleBroken, Seq, SessionId};
 
 use crate::requests::{
-    create, hello, join, leave, list_channels, list_connections, list_people, login_finish, login_start,
-    logout, ping, read, register_finish, register_start, resume, send,
+    amend, create, delete, edit, hello, join, leave, list_channels, list_connections, list_people,
+    list_posts, login_finish, login_start, logout, mark, pin, ping, read, register_finish, register_start,
+    resume, search, send, topic, typing,
 };
 use crate::stage::{ANN, BOB, EVE, Stage, authenticated, opaque, session};
 
@@ -56,6 +57,11 @@ impl World {
                 Effect::SendPage { conn, .. } => {
                     assert!(self.open.contains(conn), "who is gone reads nothing");
                 }
+                Effect::Replace(entry) => self.replaced(entry),
+                Effect::Typing(typing) => assert!(typing.accounts.len() <= TYPISTS_MAX),
+                Effect::Marks { conn, .. } => {
+                    assert!(self.signed_in.contains(conn), "marks are their own account's");
+                }
                 Effect::Broadcast(entry) => self.broadcast(entry),
                 Effect::Announce(presence) => assert!(!presence.changes.is_empty()),
                 Effect::Subscribe { conn, channel } => {
@@ -93,9 +99,22 @@ impl World {
 
     /// A reply may be on its way to who is gone, since the storage does not know; nothing else may.
     fn sent(&self, conn: ConnId, message: &Message) {
-        let from_storage =
-            matches!(message, Message::Ack(_) | Message::Joined(_) | Message::Left(_) | Message::Error(_));
+        let from_storage = matches!(
+            message,
+            Message::Marked(_)
+                | Message::Found(_)
+                | Message::Posts(_)
+                | Message::Ack(_)
+                | Message::Joined(_)
+                | Message::Left(_)
+                | Message::Error(_)
+        );
         assert!(self.open.contains(&conn) || from_storage, "{message:?} to {conn:?}");
+    }
+
+    fn replaced(&self, entry: &Entry) {
+        let head = self.heads.get(&entry.channel).copied().unwrap_or_default();
+        assert!(entry.seq <= head, "only what was told is replaced");
     }
 
     fn broadcast(&mut self, entry: &Entry) {
@@ -129,7 +148,7 @@ fn asked(ask: &CredentialAsk) -> Asked {
 fn request(what: u8, arg: u8) -> Message {
     let (id, channel) = (u32::from(arg), ChannelId(u64::from(arg % 6)));
     let name = ["lobby", "den", "attic", "new", "newer"][usize::from(arg) % 5];
-    match what % 18 {
+    match what % 24 {
         0 => hello(id),
         1 => register_start(id, ["zoe", "relay", "max"][usize::from(arg) % 3]),
         2 => register_finish(id),
@@ -145,7 +164,17 @@ fn request(what: u8, arg: u8) -> Message {
         14 => read(id, channel, HistoryRange::After { seq: Seq(u64::from(arg % 4)) }, 3),
         15 => list_channels(id, None),
         16 => list_people(id, (arg.is_multiple_of(2)).then_some(channel), None),
-        _ => list_connections(id, None),
+        17 => list_connections(id, None),
+        18..=19 => amend(
+            id,
+            channel,
+            u32::from(arg / 4),
+            [delete(1), pin(2, true), topic("x"), edit(3, "y")][usize::from(arg) % 4].clone(),
+        ),
+        20 => mark(id, channel, Some(u64::from(arg)), None),
+        21 => typing(id, channel),
+        22 => search(id, "x", arg.is_multiple_of(2).then_some(channel)),
+        _ => list_posts(id, channel, Selection::Pinned),
     }
 }
 
@@ -185,6 +214,7 @@ pub(crate) fn live_through(events: impl IntoIterator<Item = Event>) {
         stage.storage_effects(false);
     }
     stage.settle();
+    stage.wait(TYPING_MS);
     assert_eq!((stage.hub.unanswered(), stage.hub.next_deadline()), (0, None));
     let shown = format!("{:?}", stage.hub);
     for empty in ["connections: {}, accounts:", "live: {}, changed: {}", "waiting: {}", "due: {}"] {

@@ -15,7 +15,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use mechat_hub::{ConnId, HistoryRead};
 use mechat_protocol::codec::{EncodeError, encode, encode_into};
-use mechat_protocol::event::{Close, PresenceChanged};
+use mechat_protocol::event::{Close, MarksChanged, PresenceChanged, Typing};
 use mechat_protocol::limits::{PUBLISH_LEN_MAX, RING_LEN_MAX, RINGS_LEN_MAX};
 use mechat_protocol::page::EncodedPage;
 use mechat_protocol::request::HistoryRange;
@@ -33,7 +33,7 @@ mod tests;
 pub use outbound::{Look, Outbound};
 pub use presence::PresenceLog;
 
-use topic::{Amount, BATCH_OVERHEAD, Batch, Cursor, Parked, Topic};
+use topic::{Amount, BATCH_OVERHEAD, Batch, Cursor, Parked, Topic, TypingVersion};
 
 /// Who had not everything at any time for so long, or up to twice as long, reads too slowly to be waited for.
 const READING_WINDOW: Duration = Duration::from_millis(500);
@@ -114,7 +114,8 @@ impl Fanout {
         if outbound.stop_following(channel, None) {
             outbound.follow_again(&followed.topic);
         } else {
-            followed.topic.park(Parked { conn, outbound: Arc::clone(outbound) });
+            let told = followed.topic.typing_version();
+            followed.topic.park(Parked { conn, outbound: Arc::clone(outbound), told });
         }
     }
 
@@ -136,7 +137,8 @@ impl Fanout {
     pub fn set_signed_in(&mut self, conn: ConnId, signed_in: bool) {
         let Some(outbound) = self.connections.get(&conn) else { return };
         if signed_in {
-            let next = self.presence.follow(Parked { conn, outbound: Arc::clone(outbound) });
+            let told = TypingVersion::default();
+            let next = self.presence.follow(Parked { conn, outbound: Arc::clone(outbound), told });
             outbound.set_signed_in(Some(next));
         } else {
             outbound.set_signed_in(None);
@@ -187,6 +189,45 @@ impl Fanout {
         }
     }
 
+    /// Puts an entry as it is now in the place of what it was: who is behind, and who asks for it later, gets only that.
+    pub fn replace(&mut self, entry: Entry) {
+        let (channel, seq) = (entry.channel, entry.seq);
+        self.publish(channel);
+        let Some(followed) = self.channels.get(&channel) else { return };
+        match encode(&entry.into()) {
+            Ok(frame) => self.held.resized(followed.topic.replace(seq, &frame)),
+            Err(error) => {
+                tracing::error!(%error, "an amended entry does not fit in a frame");
+                self.held.lost(followed.topic.forget_up_to(seq));
+            }
+        }
+    }
+
+    /// Tells those who follow a channel who types there; without names, whoever was not yet told is not.
+    pub fn typing(&mut self, typing: &Typing) {
+        let channel = typing.channel;
+        self.publish(channel);
+        let Some(followed) = self.channels.get(&channel) else { return };
+        let topic = &followed.topic;
+        if typing.accounts.is_empty() {
+            return topic.forget_typing();
+        }
+        let next = match encode(&typing.clone().into()) {
+            Ok(frame) => topic.tell_typing(frame, &mut self.woken),
+            Err(error) => return tracing::error!(%error, "who types does not fit in a frame"),
+        };
+        for Parked { outbound, told, .. } in self.woken.drain(..) {
+            outbound.push_cursor(Cursor { topic: Arc::clone(topic), next, last: None, told });
+        }
+    }
+
+    /// Tells a connection of marks that another one moved.
+    pub fn marks_changed(&self, conn: ConnId, changed: &MarksChanged) {
+        if let Some(outbound) = self.connections.get(&conn) {
+            outbound.marks_changed(changed);
+        }
+    }
+
     /// Hands what was broadcast to those who wait for it.
     pub fn publish_all(&mut self) {
         while let Some(channel) = self.unpublished.pop() {
@@ -209,8 +250,8 @@ impl Fanout {
         self.held.lost(topic.publish(Batch { first, last, frames }, &mut self.woken));
         let caught_up = followed.have_everything(self.woken.len(), Instant::now());
         followed.unread = if caught_up { len } else { followed.unread + len };
-        for Parked { outbound, .. } in self.woken.drain(..) {
-            outbound.push_cursor(Cursor { topic: Arc::clone(&topic), next: first, last: None });
+        for Parked { outbound, told, .. } in self.woken.drain(..) {
+            outbound.push_cursor(Cursor { topic: Arc::clone(&topic), next: first, last: None, told });
         }
         self.held.give_up_oldest();
     }
@@ -305,6 +346,11 @@ impl Held {
         self.batches.push_back((topic, first));
         self.amount.batches += 1;
         self.amount.len += len;
+    }
+
+    /// An entry became longer or shorter.
+    const fn resized(&mut self, (before, now): (usize, usize)) {
+        self.amount.len = self.amount.len + now - before;
     }
 
     fn lost(&mut self, lost: Amount) {

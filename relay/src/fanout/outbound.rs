@@ -4,22 +4,23 @@
 //! connection's own task drains.
 //!
 //! Invariants: replies leave in order, before the entries that were published after them; what waits here of entries is cursors,
-//! never copies, at most one for each channel; a connection whose replies reach `OUTBOUND_LEN_MAX`, or a guest's
+//! never copies, at most one for each channel, and of marks the latest of each channel; a connection whose replies reach `OUTBOUND_LEN_MAX`, or a guest's
 //! `OUTBOUND_LEN_MAX_PENDING`, takes no further requests until they are written; after [`Outbound::end`] nothing is added.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
 
 use bytes::Bytes;
 use mechat_hub::ConnId;
 use mechat_protocol::codec::encode;
-use mechat_protocol::event::Lagged;
+use mechat_protocol::event::{Lagged, MarksChanged};
 use mechat_protocol::limits::{DRAIN_LEN, OUTBOUND_LEN_MAX, OUTBOUND_LEN_MAX_PENDING};
+use mechat_protocol::reply::Marks;
 use mechat_protocol::{ChannelId, Seq};
 
 use super::presence::{ChangeNumber, PresenceLog};
-use super::topic::{Cursor, Parked, Progress, Topic};
+use super::topic::{Cursor, Parked, Progress, Topic, TypingVersion};
 
 /// Short replies are joined up to this many bytes; a longer one stands alone, so that nothing is reserved that is not used.
 const CHUNK_LEN: usize = 4_096;
@@ -41,6 +42,8 @@ struct State {
     replies_len: usize,
     /// Channels of which the connection has not everything: each once.
     behind: VecDeque<Cursor>,
+    /// The account's marks that it was not told, the latest of each channel: at most as many as an account has channels.
+    marks: BTreeMap<ChannelId, Marks>,
     /// The first change of presence that it was not told; none while it is not signed in.
     presence: Option<ChangeNumber>,
     /// There are such changes, and nobody else will say so.
@@ -128,9 +131,17 @@ impl Outbound {
             frames.push(Bytes::from(replies));
         }
         while room > 0
+            && let Some((channel, marks)) = state.marks.pop_first()
+        {
+            // A short message always fits in a frame.
+            let frame = encode(&MarksChanged { channel, marks }.into()).unwrap_or_default();
+            room = room.saturating_sub(frame.len());
+            frames.push(frame);
+        }
+        while room > 0
             && let Some(mut cursor) = state.behind.pop_front()
         {
-            let parked = || Parked { conn: self.conn, outbound: Arc::clone(self) };
+            let parked = |told| Parked { conn: self.conn, outbound: Arc::clone(self), told };
             let topic = Arc::clone(&cursor.topic);
             match topic.read(&mut cursor, &mut room, frames, parked) {
                 Progress::Done => {}
@@ -151,7 +162,8 @@ impl Outbound {
 
     fn drain_presence(self: &Arc<Self>, state: &mut State, mut room: usize, frames: &mut Vec<Bytes>) {
         let Some(next) = &mut state.presence else { return };
-        let parked = || Parked { conn: self.conn, outbound: Arc::clone(self) };
+        let told = TypingVersion::default();
+        let parked = || Parked { conn: self.conn, outbound: Arc::clone(self), told };
         state.presence_behind = self.presence.read(next, &mut room, frames, parked) == Progress::More;
     }
 
@@ -167,12 +179,20 @@ impl Outbound {
 
     /// It follows a channel again of which it still had something to get: the channel's log tells it what it missed.
     pub(super) fn follow_again(&self, topic: &Arc<Topic>) {
-        self.push_cursor(Cursor { topic: Arc::clone(topic), next: Seq::ZERO, last: None });
+        let told = topic.typing_version();
+        self.push_cursor(Cursor { topic: Arc::clone(topic), next: Seq::ZERO, last: None, told });
     }
 
     /// There is news in a topic in which it was parked.
     pub(super) fn push_cursor(&self, cursor: Cursor) {
         self.change(|state| state.behind.push_back(cursor));
+    }
+
+    /// The account's marks in a channel changed. Of several changes only the latest is told.
+    pub(super) fn marks_changed(&self, changed: &MarksChanged) {
+        self.change(|state| {
+            state.marks.insert(changed.channel, changed.marks);
+        });
     }
 
     /// There is news in the presence log in which it was parked.
@@ -186,11 +206,14 @@ impl Outbound {
         state.signed_in = next.is_some();
         state.presence = next;
         state.presence_behind = false;
+        state.marks.clear();
     }
 
     /// Drops its cursor into a channel, at once or behind an entry; whether it had one, and was not parked.
     pub(super) fn stop_following(&self, channel: ChannelId, last: Option<Seq>) -> bool {
-        let behind = &mut self.state().behind;
+        let mut state = self.state();
+        state.marks.remove(&channel);
+        let behind = &mut state.behind;
         let Some(index) = behind.iter().position(|cursor| cursor.topic.channel == channel) else {
             return false;
         };
@@ -223,6 +246,6 @@ impl State {
     }
 
     fn only_close_is_left(&self) -> bool {
-        self.replies.is_empty() && self.behind.is_empty() && !self.presence_behind
+        self.replies.is_empty() && self.marks.is_empty() && self.behind.is_empty() && !self.presence_behind
     }
 }

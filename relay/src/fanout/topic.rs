@@ -1,7 +1,7 @@
 //! One channel's recent entries, and who waits for the next.
 //!
-//! Owns a bounded ring of encoded entries. Connections hold a [`Cursor`] into it, not copies: one that has everything is parked
-//! here, one that has not holds its cursor itself.
+//! Owns a bounded ring of encoded entries, and who types there: one frame, of which only the latest is ever told. Connections hold
+//! a [`Cursor`] into the ring, not copies: one that has everything is parked here, one that has not holds its cursor itself.
 //!
 //! Invariants: a subscription's cursor is in exactly one place, parked or with its connection; batches are contiguous and in
 //! seq order; a cursor that fell behind the ring is told so, never moved in silence.
@@ -18,6 +18,8 @@ use super::outbound::Outbound;
 
 /// Bytes that a batch takes besides its frames.
 pub(super) const BATCH_OVERHEAD: usize = 128;
+/// Where a cursor stands that was made before anything was published: at whatever is published first.
+const UNKNOWN: Seq = Seq::ZERO.next();
 /// Room for so many is always kept.
 const PARKED_MIN: usize = 64;
 
@@ -36,9 +38,19 @@ struct State {
     len: usize,
     /// The last entry that was published, in the ring still or not; 0 before the first.
     head: Seq,
+    /// The first that ever was, which is not the first of the log; `UNKNOWN` before it.
+    begin: Seq,
     /// Connections that have everything.
     parked: Vec<Parked>,
+    /// Who types, as a frame, while that is news to anybody.
+    typing: Option<Bytes>,
+    /// How often that changed.
+    typing_version: TypingVersion,
 }
+
+/// The number of a change of who types. Of all changes a connection is told only the latest.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) struct TypingVersion(u64);
 
 /// Entries that were published together.
 #[derive(Debug, Clone)]
@@ -54,6 +66,8 @@ pub(super) struct Batch {
 pub(super) struct Parked {
     pub(super) conn: ConnId,
     pub(super) outbound: Arc<Outbound>,
+    /// What it was told of who types, in a topic.
+    pub(super) told: TypingVersion,
 }
 
 /// Where a connection stands in a topic of which it has not everything.
@@ -64,6 +78,8 @@ pub(super) struct Cursor {
     pub(super) next: Seq,
     /// The last one it may have.
     pub(super) last: Option<Seq>,
+    /// What it was told of who types.
+    pub(super) told: TypingVersion,
 }
 
 /// So much of a ring.
@@ -86,7 +102,15 @@ pub(super) enum Progress {
 
 impl Topic {
     pub(super) fn new(channel: ChannelId) -> Self {
-        let state = State { batches: VecDeque::new(), len: 0, head: Seq::ZERO, parked: Vec::new() };
+        let state = State {
+            batches: VecDeque::new(),
+            len: 0,
+            head: Seq::ZERO,
+            begin: UNKNOWN,
+            parked: Vec::new(),
+            typing: None,
+            typing_version: TypingVersion::default(),
+        };
         Self { channel, state: Mutex::new(state) }
     }
 
@@ -122,17 +146,56 @@ impl Topic {
     pub(super) fn publish(&self, batch: Batch, woken: &mut Vec<Parked>) -> Amount {
         let mut state = self.state();
         state.len += batch.frames.len() + BATCH_OVERHEAD;
+        if state.head == Seq::ZERO {
+            state.begin = batch.first;
+        }
         state.head = batch.last;
         state.batches.push_back(batch);
         let mut dropped = Amount::default();
         while state.len > RING_LEN_MAX && state.batches.len() > 1 {
             state.drop_oldest(&mut dropped);
         }
-        if woken.capacity() > 2 * state.parked.len() + PARKED_MIN {
-            // Room that a larger channel needed is not left in this one.
-            *woken = Vec::new();
+        state.wake(woken);
+        dropped
+    }
+
+    /// Changes who types, and hands over everyone who has all entries; returns where these go on.
+    pub(super) fn tell_typing(&self, frame: Bytes, woken: &mut Vec<Parked>) -> Seq {
+        let mut state = self.state();
+        state.typing = Some(frame);
+        state.typing_version.0 += 1;
+        state.wake(woken);
+        state.head.next()
+    }
+
+    /// Who types is no news any more.
+    pub(super) fn forget_typing(&self) {
+        self.state().typing = None;
+    }
+
+    /// What who follows from here on need not be told.
+    pub(super) fn typing_version(&self) -> TypingVersion {
+        self.state().typing_version
+    }
+
+    /// Puts another frame in the place of an entry's, if it is held. Bytes before and after.
+    pub(super) fn replace(&self, seq: Seq, frame: &[u8]) -> (usize, usize) {
+        let mut state = self.state();
+        let at = state.batches.partition_point(|batch| batch.last < seq);
+        let Some(batch) = state.batches.get_mut(at).filter(|batch| batch.first <= seq) else { return (0, 0) };
+        let before = batch.frames.len();
+        batch.replace(seq, frame);
+        let now = batch.frames.len();
+        state.len = state.len + now - before;
+        (before, now)
+    }
+
+    /// Gives up every batch up to the one that holds an entry.
+    pub(super) fn forget_up_to(&self, seq: Seq) -> Amount {
+        let (mut state, mut dropped) = (self.state(), Amount::default());
+        while state.batches.front().is_some_and(|batch| batch.first <= seq) {
+            state.drop_oldest(&mut dropped);
         }
-        std::mem::swap(&mut state.parked, woken);
         dropped
     }
 
@@ -156,13 +219,16 @@ impl Topic {
         cursor: &mut Cursor,
         room: &mut usize,
         frames: &mut Vec<Bytes>,
-        parked: impl FnOnce() -> Parked,
+        parked: impl FnOnce(TypingVersion) -> Parked,
     ) -> Progress {
         let mut state = self.state();
+        if cursor.next == UNKNOWN {
+            cursor.next = state.begin;
+        }
         let head = cursor.last.map_or(state.head, |last| last.min(state.head));
         if cursor.next < state.oldest() {
             cursor.next = head.next();
-            state.park_unless_done(cursor, parked);
+            state.end_reading(cursor, frames, parked);
             return Progress::Lagged(head);
         }
         let from = state.batches.partition_point(|batch| batch.last < cursor.next);
@@ -170,7 +236,7 @@ impl Topic {
             if batch.first > cursor.next {
                 // A hole, which only an entry that could not be encoded leaves.
                 cursor.next = head.next();
-                state.park_unless_done(cursor, parked);
+                state.end_reading(cursor, frames, parked);
                 return Progress::Lagged(head);
             }
             if *room == 0 {
@@ -184,7 +250,7 @@ impl Topic {
                 break;
             }
         }
-        state.park_unless_done(cursor, parked);
+        state.end_reading(cursor, frames, parked);
         Progress::Done
     }
 
@@ -208,10 +274,29 @@ impl State {
         }
     }
 
-    fn park_unless_done(&mut self, cursor: &Cursor, parked: impl FnOnce() -> Parked) {
-        if !cursor.is_done() {
-            self.parked.push(parked());
+    /// Hands over everyone who is parked.
+    fn wake(&mut self, woken: &mut Vec<Parked>) {
+        if woken.capacity() > 2 * self.parked.len() + PARKED_MIN {
+            // Room that a larger channel needed is not left in this one.
+            *woken = Vec::new();
         }
+        std::mem::swap(&mut self.parked, woken);
+    }
+
+    /// It has all entries: now who types, then it waits; unless it gets nothing more.
+    fn end_reading(
+        &mut self,
+        cursor: &Cursor,
+        frames: &mut Vec<Bytes>,
+        parked: impl FnOnce(TypingVersion) -> Parked,
+    ) {
+        if cursor.is_done() {
+            return;
+        }
+        if cursor.told != self.typing_version && cursor.last.is_none() {
+            frames.extend(self.typing.clone());
+        }
+        self.parked.push(parked(self.typing_version));
     }
 }
 
@@ -235,6 +320,16 @@ impl Batch {
         }
         let (start, end) = (self.offset(next), self.offset(last.next()));
         self.frames.slice(start..end.max(start))
+    }
+
+    fn replace(&mut self, seq: Seq, frame: &[u8]) {
+        let (start, end) = (self.offset(seq), self.offset(seq.next()));
+        let mut frames = Vec::with_capacity(self.frames.len() + frame.len());
+        frames.extend_from_slice(&self.frames[..start]);
+        frames.extend_from_slice(frame);
+        frames.extend_from_slice(&self.frames[end.max(start)..]);
+        frames.shrink_to_fit();
+        self.frames = Bytes::from(frames);
     }
 
     /// Where an entry begins, or would begin.

@@ -3,20 +3,24 @@
 //! Owns the [`Storage`] trait and its words. It never imports the hub and never decides who may do what.
 //!
 //! Invariants: the log is the only truth, and membership is its index: `Joined` and `Left` change
-//! both in one transaction. Seq is contiguous from 1 in each channel and assigned here. One (sender, nonce) has one entry for good.
+//! both in one transaction. A message is kept in its present state: an amendment changes it in the transaction of its own entry, and
+//! what was deleted is not kept. Seq is contiguous from 1 in each channel and assigned here. One (sender, nonce) has one entry for good.
 
 use std::fmt;
 
 use async_trait::async_trait;
 use mechat_protocol::name::NameKey;
-use mechat_protocol::reply::Durability;
-use mechat_protocol::request::{ChannelKind, HistoryRange};
+use mechat_protocol::reply::{Durability, Marks};
+use mechat_protocol::request::{ChannelKind, HistoryRange, Level, Query, Selection};
 use mechat_protocol::{
-    AccountId, AccountName, Body, ChannelId, ChannelName, Entry, Epoch, Nonce, Seq, SessionId, UnixMillis,
+    AccountId, AccountName, Body, ChannelId, ChannelName, Entry, Epoch, Nonce, Seq, SessionId, Topic,
+    UnixMillis,
 };
 use sha2::{Digest, Sha256};
 
+mod amendments;
 mod memory;
+mod query;
 pub mod selection;
 mod sqlite;
 mod writer;
@@ -52,6 +56,8 @@ pub struct AccountRow {
     pub name: AccountName,
     /// Whether it is an admin.
     pub admin: bool,
+    /// When it was registered.
+    pub created: UnixMillis,
 }
 
 /// An account to be made.
@@ -108,6 +114,19 @@ pub struct ChannelRow {
     pub epoch: Epoch,
     /// Its newest entry.
     pub head: Seq,
+    /// What it is about.
+    pub topic: Topic,
+}
+
+/// A membership.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MemberRow {
+    /// Of what.
+    pub channel: ChannelId,
+    /// Who.
+    pub account: AccountId,
+    /// How far they read it, in its log's present life, and of what they want to be told.
+    pub marks: Marks,
 }
 
 /// All that a relay holds in memory from its start on.
@@ -118,7 +137,7 @@ pub struct Contents {
     /// All channels.
     pub channels: Vec<ChannelRow>,
     /// Who is a member of what.
-    pub members: Vec<(ChannelId, AccountId)>,
+    pub members: Vec<MemberRow>,
 }
 
 /// One write of a batch.
@@ -147,8 +166,22 @@ pub enum Write {
         nonce: Option<Nonce>,
         /// When.
         at: UnixMillis,
-        /// What. `Joined` and `Left` change the membership too; a message needs one, unless its nonce is known.
+        /// What. `Joined` and `Left` change the membership too, an amendment what it names; what is said needs a membership, unless
+        /// its nonce is known.
         body: Body,
+        /// Whether the sender may delete what others said.
+        moderates: bool,
+    },
+    /// Moves a member's marks, `read` only forward and not beyond the head. What is absent stays.
+    Mark {
+        /// The channel.
+        channel: ChannelId,
+        /// Whose.
+        account: AccountId,
+        /// Read up to here.
+        read: Option<Seq>,
+        /// Of what they want to be told.
+        level: Option<Level>,
     },
     /// Makes an account, unless its folded name is taken or its skeleton is somebody else's.
     CreateAccount(NewAccount),
@@ -177,6 +210,14 @@ pub enum Written {
     NotAMember,
     /// There is no such channel.
     NoSuchChannel,
+    /// A new entry that amends something, and the entries of before that read otherwise from now on.
+    Amended(Entry, Vec<Entry>),
+    /// What an amendment asks for is so already: the message that it names, or the channel's newest entry.
+    Same(Entry),
+    /// What an amendment asks for cannot be.
+    Refused(Refusal),
+    /// The marks as they are now.
+    Marked(Marks),
     /// The account exists. The first one of a storage is an admin.
     Account(AccountRow),
     /// The account's name is not free.
@@ -189,7 +230,42 @@ pub enum Written {
     Revoked,
 }
 
-/// A part of a log, ascending and contiguous.
+/// Why there is no amendment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// It names no message, or one that was deleted.
+    NoSuchMessage,
+    /// The message is somebody else's.
+    NotTheSenders,
+    /// The message has `REACTIONS_MAX` of them.
+    TooManyReactions,
+    /// The channel has `PINS_MAX` of them.
+    TooManyPins,
+}
+
+/// What a search came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// Messages, newest first, and where the next page begins, if there may be one.
+    Page(Vec<Entry>, Option<u64>),
+    /// The index is not as far as what is committed: later.
+    Behind,
+}
+
+/// What is searched for, and where.
+#[derive(Debug, Clone)]
+pub struct Search {
+    /// Words, phrases, senders.
+    pub query: Query,
+    /// In these channels and no others.
+    pub channels: Vec<ChannelId>,
+    /// The end of the page before.
+    pub after: Option<u64>,
+    /// At most so many entries.
+    pub limit: usize,
+}
+
+/// A part of a log, ascending and contiguous; or some of its messages, ascending.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogPart {
     /// The entries.
@@ -298,6 +374,20 @@ pub trait Storage: Send + Sync + 'static {
         range: HistoryRange,
         limit: usize,
     ) -> Result<LogPart, StorageError>;
+
+    /// Reads the messages of a selection that follow `after`, ascending, cut like a part of the log.
+    async fn read_posts(
+        &self,
+        channel: ChannelId,
+        which: Selection,
+        after: Seq,
+        limit: usize,
+    ) -> Result<LogPart, StorageError>;
+
+    /// Finds messages by their present words: everything that was committed before, or [`Found::Behind`]. Every word must be in
+    /// it, in any case and without regard to accents; the last also as a beginning. A page may be short of `limit` though there is
+    /// a next one: how much is looked through for one is bounded.
+    async fn search(&self, search: Search) -> Result<Found, StorageError>;
 
     /// Flushes and closes. Nothing is asked after it.
     async fn close(&self) -> Result<(), StorageError>;

@@ -10,7 +10,9 @@ use mechat_protocol::{Amendment, Body, Content, Entry, Post, Reaction};
 use super::LogPart;
 
 /// Bytes that an entry's keys, numbers and times take in a page at most; a test holds it to the encoding.
-const ENTRY_FRAME_LEN: usize = 256;
+const ENTRY_FRAME_LEN: usize = 192;
+/// What a message that was amended takes besides, or an amendment.
+const AMENDED_FRAME_LEN: usize = 48;
 /// The same of a reaction, and of a name in it.
 const REACTION_FRAME_LEN: usize = 16;
 const NAME_HEAD_LEN: usize = 2;
@@ -42,19 +44,28 @@ fn cut(entries: impl Iterator<Item = Entry>, limit: usize) -> (Vec<Entry>, bool)
 }
 
 /// An upper bound of an entry's length in a page.
-fn encoded_len_max(entry: &Entry) -> usize {
+pub(crate) fn encoded_len_max(entry: &Entry) -> usize {
     ENTRY_FRAME_LEN
         + entry.sender.as_str().len()
         + match &entry.body {
-            Body::Message(Post { content, reactions, .. }) => {
-                content_len_max(content) + reactions.iter().map(reaction_len_max).sum::<usize>()
+            Body::Message(Post { content, reactions, edited_ms, pinned, in_reply_to: _ }) => {
+                let is_amended = edited_ms.is_some() || *pinned || !reactions.is_empty();
+                let reactions: usize = reactions.iter().map(reaction_len_max).sum();
+                content_len_max(content) + usize::from(is_amended) * AMENDED_FRAME_LEN + reactions
             }
-            Body::Amended { amendment: Amendment::Edit { content, .. } } => content_len_max(content),
-            Body::Amended { amendment: Amendment::SetTopic { topic } } => topic.as_str().len(),
-            Body::Amended { amendment: Amendment::React { emoji, .. } } => emoji.as_str().len(),
+            Body::Amended { amendment } => AMENDED_FRAME_LEN + amendment_len_max(amendment),
             Body::Removed { by } => by.as_str().len(),
-            Body::Amended { .. } | Body::Joined | Body::Left | Body::Unknown => 0,
+            Body::Joined | Body::Left | Body::Unknown => 0,
         }
+}
+
+fn amendment_len_max(amendment: &Amendment) -> usize {
+    match amendment {
+        Amendment::Edit { content, .. } => content_len_max(content),
+        Amendment::SetTopic { topic } => topic.as_str().len(),
+        Amendment::React { emoji, .. } => emoji.as_str().len(),
+        Amendment::Delete { .. } | Amendment::Pin { .. } | Amendment::Unknown => 0,
+    }
 }
 
 fn content_len_max(content: &Content) -> usize {
@@ -101,27 +112,68 @@ impl std::str::FromStr for StorageChoice {
 mod tests {
     use super::*;
 
+    /// The longest entry of a body.
+    fn entry(body: Body) -> Entry {
+        use mechat_protocol::{ChannelId, Epoch, Nonce, Seq, UnixMillis};
+        Entry {
+            channel: ChannelId(u64::MAX),
+            epoch: Epoch(u32::MAX),
+            seq: Seq(u64::MAX),
+            at_ms: UnixMillis(i64::MIN),
+            sender: "ж".repeat(32).parse().expect("a name"),
+            nonce: Some(Nonce(uuid::Uuid::max())),
+            body,
+        }
+    }
+
+    fn lens(body: Body) -> (usize, usize) {
+        let entry = entry(body);
+        (rmp_serde::to_vec_named(&entry).expect("encodes").len(), encoded_len_max(&entry))
+    }
+
     #[test]
     fn an_entry_is_never_longer_than_reckoned() {
         use mechat_protocol::content::{Data, MediaType};
-        use mechat_protocol::{ChannelId, Epoch, Nonce, Seq, UnixMillis};
+        use mechat_protocol::{Emoji, Seq, Topic, UnixMillis};
         let media_type = MediaType::new("application/octet-stream".into()).expect("valid");
         let data = Content::Data { media_type, bytes: Data::new(vec![0; 16_384]).expect("fits") };
+        let seq = Seq(u64::MAX);
         for content in
             [Content::text("x").expect("fits"), Content::text("é".repeat(8_192)).expect("fits"), data]
         {
-            let entry = Entry {
-                channel: ChannelId(u64::MAX),
-                epoch: Epoch(u32::MAX),
-                seq: Seq(u64::MAX),
-                at_ms: UnixMillis(i64::MIN),
-                sender: "ж".repeat(32).parse().expect("a name"),
-                nonce: Some(Nonce(uuid::Uuid::max())),
-                body: Body::said(content, Some(Seq(u64::MAX))),
-            };
-            let encoded = rmp_serde::to_vec_named(&entry).expect("encodes").len();
-            let reckoned = encoded_len_max(&entry);
+            let (encoded, reckoned) = lens(Body::said(content.clone(), Some(seq)));
             assert!((encoded..encoded + 64).contains(&reckoned), "{reckoned} for {encoded}");
+            let by = (0..40).map(|n| format!("{}{n:02}", "ж".repeat(30)).parse().expect("a name")).collect();
+            let reactions = (0..3).map(|n| {
+                let emoji = Emoji::new(&format!("{n}{}", "é".repeat(31))).expect("an emoji");
+                Reaction { emoji, by: Vec::clone(&by) }
+            });
+            let post = Post {
+                edited_ms: Some(UnixMillis(i64::MIN)),
+                reactions: reactions.collect(),
+                pinned: true,
+                ..Post::new(content.clone(), Some(seq))
+            };
+            let (encoded, reckoned) = lens(Body::Message(post));
+            assert!((encoded..encoded + 128).contains(&reckoned), "{reckoned} for {encoded}");
+            let (encoded, reckoned) = lens(Body::Amended { amendment: Amendment::Edit { seq, content } });
+            assert!((encoded..encoded + 128).contains(&reckoned), "{reckoned} for {encoded}");
+        }
+        let emoji = Emoji::new(&"é".repeat(32)).expect("an emoji");
+        let topic = Topic::new("é".repeat(112)).expect("short");
+        for amendment in [
+            Amendment::React { seq, emoji, on: true },
+            Amendment::Pin { seq, on: true },
+            Amendment::Delete { seq },
+            Amendment::SetTopic { topic },
+        ] {
+            let (encoded, reckoned) = lens(Body::Amended { amendment });
+            assert!(encoded <= reckoned, "{reckoned} for {encoded}");
+        }
+        let by = "ж".repeat(32).parse().expect("a name");
+        for body in [Body::Removed { by }, Body::Joined, Body::Left] {
+            let (encoded, reckoned) = lens(body);
+            assert!(encoded <= reckoned, "{reckoned} for {encoded}");
         }
     }
 

@@ -7,10 +7,11 @@ use async_trait::async_trait;
 use mechat_client::{Command, Event, Link, OutboxState};
 use mechat_protocol::name::NameKey;
 use mechat_protocol::reply::Durability;
-use mechat_protocol::request::HistoryRange;
-use mechat_protocol::{AccountName, ChannelId, CloseCode, RelayAddress};
+use mechat_protocol::request::{HistoryRange, Selection};
+use mechat_protocol::{AccountName, ChannelId, CloseCode, RelayAddress, Seq};
 use mechat_relay::storage::{
-    Contents, Credential, LogPart, MemoryStorage, NameState, Storage, StorageError, Write, Written,
+    Contents, Credential, Found, LogPart, MemoryStorage, NameState, Search, Storage, StorageError, Write,
+    Written,
 };
 use mechat_relay::{Config, Relay};
 use tempfile::TempDir;
@@ -61,6 +62,20 @@ impl Storage for Failing {
         limit: usize,
     ) -> Result<LogPart, StorageError> {
         self.inner.read_log(channel, range, limit).await
+    }
+
+    async fn read_posts(
+        &self,
+        channel: ChannelId,
+        which: Selection,
+        after: Seq,
+        limit: usize,
+    ) -> Result<LogPart, StorageError> {
+        self.inner.read_posts(channel, which, after, limit).await
+    }
+
+    async fn search(&self, search: Search) -> Result<Found, StorageError> {
+        self.inner.search(search).await
     }
 
     async fn close(&self) -> Result<(), StorageError> {

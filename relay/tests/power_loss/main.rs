@@ -39,7 +39,7 @@ struct Seen {
 fn options(synchronous: Synchronous, random: &mut StdRng) -> SqliteOptions {
     let vfs = Some(shim::VFS.to_str().expect("UTF-8").to_owned());
     // Few pages, so that checkpoints are many.
-    SqliteOptions { vfs, synchronous, checkpoint_pages: Some(random.gen_range(4..200)) }
+    SqliteOptions { vfs, synchronous, checkpoint_pages: Some(random.gen_range(4..200)), no_index: true }
 }
 
 /// One database from its making on.

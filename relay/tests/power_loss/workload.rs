@@ -197,7 +197,7 @@ impl Told {
         let names: BTreeMap<AccountId, AccountName> =
             contents.accounts.iter().map(|row| (row.id, row.name.clone())).collect();
         let indexed: BTreeSet<_> =
-            contents.members.iter().map(|(channel, who)| (*channel, names[who].clone())).collect();
+            contents.members.iter().map(|row| (row.channel, names[&row.account].clone())).collect();
         promise!(indexed == members, "the membership is not what the logs say");
         self.check_tokens(storage).await
     }
@@ -244,7 +244,8 @@ async fn read_all(storage: &SqliteStorage, channel: &ChannelRow) -> Result<Vec<E
 }
 
 fn append(channel: ChannelId, who: u64, nonce: Option<Nonce>, body: Body) -> Write {
-    Write::Append { channel, sender: AccountId(who), sender_name: name(who), nonce, at: AT, body }
+    let sender_name = name(who);
+    Write::Append { channel, sender: AccountId(who), sender_name, nonce, at: AT, body, moderates: false }
 }
 
 fn text(text: &str) -> Body {

@@ -11,7 +11,7 @@ use crate::setting::{
 };
 
 async fn members(storage: &dyn Storage) -> Vec<(ChannelId, AccountId)> {
-    contents(storage).await.members
+    contents(storage).await.members.iter().map(|row| (row.channel, row.account)).collect()
 }
 
 pub(crate) async fn seq_is_contiguous_from_one_in_each_channel(storage: &dyn Storage) {
@@ -223,13 +223,18 @@ pub(crate) async fn what_is_loaded_is_what_was_written(storage: &dyn Storage) {
     let batch = vec![say(den.id, &bob, 1), join(lobby, &ann), join(den.id, &ann), leave(den.id, &bob)];
     all(storage, batch).await;
     let loaded = contents(storage).await;
-    let account =
-        |who: &crate::setting::Person, admin| AccountRow { id: who.id, name: who.name.clone(), admin };
+    let account = |who: &crate::setting::Person, admin| AccountRow {
+        id: who.id,
+        name: who.name.clone(),
+        admin,
+        created: AT,
+    };
     assert_eq!(loaded.accounts, [account(&ann, true), account(&bob, false)]);
     den.head = Seq(4);
     assert_eq!(loaded.channels[0], den);
     assert_eq!((loaded.channels[1].id, loaded.channels[1].head), (lobby, Seq(1)));
     let mut members = [(den.id, ann.id), (lobby, ann.id)];
     members.sort_unstable();
-    assert_eq!(loaded.members, members);
+    let loaded_members: Vec<_> = loaded.members.iter().map(|row| (row.channel, row.account)).collect();
+    assert_eq!(loaded_members, members);
 }

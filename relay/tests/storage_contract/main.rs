@@ -4,10 +4,13 @@
 //! implementation joins by one line. What only a database on disk can do stands in `on_disk`.
 
 mod accounts;
+mod amendments;
 mod log;
+mod marks;
 mod on_disk;
 mod pages;
 mod random;
+mod search;
 mod setting;
 mod tokens;
 
@@ -52,6 +55,26 @@ every_storage! {
         what_is_written_to_no_channel_is_refused
         entries_are_read_as_they_were_written
         what_is_loaded_is_what_was_written;
+    amendments:
+        an_amendment_is_an_entry_and_changes_what_it_names
+        what_is_so_already_is_no_entry
+        an_amendments_nonce_names_one_entry_for_good
+        only_a_message_that_stands_is_amended
+        only_their_sender_edits_and_who_keeps_order_deletes
+        a_deletion_takes_the_words_of_every_edit_with_it
+        so_many_reactions_and_pins_and_no_more
+        a_topic_is_the_channels_until_the_next
+        pinned_messages_and_replies_are_listed_in_order;
+    marks:
+        a_membership_begins_with_its_own_entry_read
+        marks_move_forward_up_to_the_head
+        who_is_no_member_has_no_marks;
+    search:
+        every_word_must_be_in_it_the_newest_come_first
+        no_query_is_a_command
+        only_the_channels_that_are_asked_for_are_searched
+        pages_follow_each_other_without_gap_or_repeat
+        what_is_found_is_what_is_said_now;
     pages:
         the_latest_page_ends_at_the_head
         the_page_before_ends_below_its_seq

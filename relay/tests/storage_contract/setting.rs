@@ -114,6 +114,7 @@ pub(crate) fn append(channel: ChannelId, who: &Person, nonce: Option<u128>, body
         nonce: nonce.map(self::nonce),
         at: AT,
         body,
+        moderates: false,
     }
 }
 
@@ -155,7 +156,7 @@ pub(crate) async fn contents(storage: &dyn Storage) -> Contents {
     let mut contents = storage.load().await.expect("storage works");
     contents.accounts.sort_by_key(|row| row.id);
     contents.channels.sort_by_key(|row| row.id);
-    contents.members.sort_unstable();
+    contents.members.sort_by_key(|row| (row.channel, row.account));
     contents
 }
 

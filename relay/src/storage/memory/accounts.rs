@@ -38,7 +38,12 @@ impl Accounts {
             refused => return Err(refused),
         }
         let index = self.rows.len();
-        let row = AccountRow { id: AccountId(index as u64 + 1), name: account.name, admin: index == 0 };
+        let row = AccountRow {
+            id: AccountId(index as u64 + 1),
+            name: account.name,
+            admin: index == 0,
+            created: account.at,
+        };
         self.rows.push((row.clone(), account.credential));
         self.folded.insert(key.folded, index);
         self.skeletons.insert(key.skeleton);

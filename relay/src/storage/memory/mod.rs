@@ -3,6 +3,8 @@
 //! It keeps every entry and every nonce, as the contract asks, so that it grows with what is said, by some 250 bytes and the
 //! text for each message; only expired tokens are let go. Who wants more than a trial takes a database.
 //!
+//! What amendments and marks change is in `amend`, what is found besides pages in `posts`.
+//!
 //! Invariant: everything happens under one lock, which is never held across an await.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -10,15 +12,20 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use mechat_protocol::name::NameKey;
-use mechat_protocol::reply::Durability;
-use mechat_protocol::request::HistoryRange;
-use mechat_protocol::{AccountId, AccountName, Body, ChannelId, Entry, Epoch, Nonce, Seq, UnixMillis};
+use mechat_protocol::reply::{Durability, Marks};
+use mechat_protocol::request::{HistoryRange, Level, Selection};
+use mechat_protocol::{
+    AccountId, AccountName, Body, ChannelId, Entry, Epoch, Nonce, Post, Seq, Topic, UnixMillis,
+};
 
 use super::{
-    ChannelRow, Contents, Credential, LogPart, NameState, Storage, StorageError, Write, Written, selection,
+    ChannelRow, Contents, Credential, Found, LogPart, MemberRow, NameState, Search, Storage, StorageError,
+    Write, Written, selection,
 };
 
 mod accounts;
+mod amend;
+mod posts;
 mod tokens;
 
 use accounts::Accounts;
@@ -43,9 +50,13 @@ struct State {
 
 struct StoredChannel {
     row: ChannelRow,
-    members: BTreeSet<AccountId>,
+    members: BTreeMap<AccountId, Marks>,
     /// Entry of seq n at index n - 1.
     log: Vec<Entry>,
+    pins: BTreeSet<Seq>,
+    /// Replies by what they answer, and edits by what they change.
+    replies: BTreeSet<(Seq, Seq)>,
+    edits: BTreeSet<(Seq, Seq)>,
 }
 
 /// An entry before it has its place.
@@ -55,6 +66,7 @@ struct Draft {
     nonce: Option<Nonce>,
     at: UnixMillis,
     body: Body,
+    moderates: bool,
 }
 
 impl MemoryStorage {
@@ -72,13 +84,18 @@ impl State {
 
     fn write(&mut self, write: Write) -> Written {
         match write {
-            Write::Append { channel, sender, sender_name, nonce, at, body } => {
-                self.append(channel, Draft { sender, sender_name, nonce, at, body })
+            Write::Append { channel, sender, sender_name, nonce, at, body, moderates } => {
+                self.append(channel, Draft { sender, sender_name, nonce, at, body, moderates })
             }
+            Write::Mark { channel, account, read, level } => match self.channel(channel) {
+                Some(channel) => channel.mark(account, read, level),
+                None => Written::NoSuchChannel,
+            },
             Write::CreateChannel { name, kind, host, at } => {
                 let host_id = host.as_ref().map(|(id, _)| *id);
                 let (id, epoch) = (ChannelId(self.channels.len() as u64 + 1), Epoch(1));
-                let row = ChannelRow { id, name, kind, host: host_id, created: at, epoch, head: Seq::ZERO };
+                let (head, topic) = (Seq::ZERO, Topic::default());
+                let row = ChannelRow { id, name, kind, host: host_id, created: at, epoch, head, topic };
                 self.create_channel(row, host)
             }
             Write::CreateAccount(account) => match self.accounts.create(account) {
@@ -104,10 +121,10 @@ impl State {
         }
         self.channel_names.insert(folded, row.id);
         let at = row.created;
-        let mut channel = StoredChannel { row, members: BTreeSet::new(), log: Vec::new() };
+        let mut channel = StoredChannel::new(row);
         let entry = host.map(|(sender, sender_name)| {
-            channel.members.insert(sender);
-            channel.append(Draft { sender, sender_name, nonce: None, at, body: Body::Joined })
+            let body = Body::Joined;
+            channel.append(Draft { sender, sender_name, nonce: None, at, body, moderates: false })
         });
         let row = channel.row.clone();
         self.channels.push(channel);
@@ -121,35 +138,70 @@ impl State {
             return entry.map_or(Written::NoSuchChannel, Written::Known);
         }
         let Some(channel) = self.channel(id) else { return Written::NoSuchChannel };
-        let changed = match draft.body {
-            Body::Joined => channel.members.insert(draft.sender),
-            Body::Left => channel.members.remove(&draft.sender),
-            _ if !channel.members.contains(&draft.sender) => return Written::NotAMember,
-            _ => true,
+        let is_member = channel.members.contains_key(&draft.sender);
+        let written = match &draft.body {
+            Body::Joined if is_member => Written::Unchanged,
+            Body::Left if !is_member => Written::Unchanged,
+            Body::Joined => Written::New(channel.append(draft)),
+            _ if !is_member => Written::NotAMember,
+            Body::Amended { .. } => channel.amend(draft),
+            _ => Written::New(channel.append(draft)),
         };
-        if !changed {
-            return Written::Unchanged;
-        }
-        let entry = channel.append(draft);
-        if let Some(key) = key {
+        if let (Some(key), Written::New(entry) | Written::Amended(entry, _)) = (key, &written) {
             self.nonces.insert(key, (id, entry.seq));
         }
-        Written::New(entry)
+        written
     }
 }
 
 impl StoredChannel {
+    const fn new(row: ChannelRow) -> Self {
+        Self {
+            row,
+            members: BTreeMap::new(),
+            log: Vec::new(),
+            pins: BTreeSet::new(),
+            replies: BTreeSet::new(),
+            edits: BTreeSet::new(),
+        }
+    }
+
+    /// Appends what may be appended, and brings up to date what depends on it.
     fn append(&mut self, draft: Draft) -> Entry {
-        self.row.head = self.row.head.next();
-        let Draft { sender: _, sender_name: sender, nonce, at: at_ms, body } = draft;
-        let (channel, epoch, seq) = (self.row.id, self.row.epoch, self.row.head);
-        let entry = Entry { channel, epoch, seq, at_ms, sender, nonce, body };
-        self.log.push(entry.clone());
+        let account = draft.sender;
+        let entry = self.next(draft);
+        match &entry.body {
+            Body::Joined => {
+                self.members.insert(account, Marks { read: entry.seq, level: Level::All });
+            }
+            Body::Left => drop(self.members.remove(&account)),
+            Body::Message(Post { in_reply_to: Some(named), .. }) => {
+                self.replies.insert((*named, entry.seq));
+            }
+            _ => {}
+        }
+        self.push(&entry);
         entry
+    }
+
+    /// The entry that would be the next.
+    fn next(&self, draft: Draft) -> Entry {
+        let Draft { sender: _, sender_name: sender, nonce, at: at_ms, body, moderates: _ } = draft;
+        let (channel, epoch, seq) = (self.row.id, self.row.epoch, self.row.head.next());
+        Entry { channel, epoch, seq, at_ms, sender, nonce, body }
+    }
+
+    fn push(&mut self, entry: &Entry) {
+        self.row.head = entry.seq;
+        self.log.push(entry.clone());
     }
 
     fn entry(&self, seq: Seq) -> Option<&Entry> {
         self.log.get(usize::try_from(seq.0).ok()?.checked_sub(1)?)
+    }
+
+    fn entry_mut(&mut self, seq: Seq) -> Option<&mut Entry> {
+        self.log.get_mut(usize::try_from(seq.0).ok()?.checked_sub(1)?)
     }
 
     fn part(&self, range: HistoryRange, limit: usize) -> LogPart {
@@ -183,7 +235,15 @@ impl Storage for MemoryStorage {
             members: state
                 .channels
                 .iter()
-                .flat_map(|channel| channel.members.iter().map(|member| (channel.row.id, *member)))
+                .flat_map(|channel| {
+                    let id = channel.row.id;
+                    let row = move |(account, marks): (&AccountId, &Marks)| MemberRow {
+                        channel: id,
+                        account: *account,
+                        marks: *marks,
+                    };
+                    channel.members.iter().map(row)
+                })
                 .collect(),
         })
     }
@@ -210,6 +270,24 @@ impl Storage for MemoryStorage {
         let mut state = self.state();
         let channel = state.channel(channel);
         Ok(channel.map_or(LogPart { entries: Vec::new(), more: false }, |channel| channel.part(range, limit)))
+    }
+
+    async fn read_posts(
+        &self,
+        channel: ChannelId,
+        which: Selection,
+        after: Seq,
+        limit: usize,
+    ) -> Result<LogPart, StorageError> {
+        let mut state = self.state();
+        let channel = state.channel(channel);
+        Ok(channel.map_or(LogPart { entries: Vec::new(), more: false }, |channel| {
+            channel.posts(which, after, limit)
+        }))
+    }
+
+    async fn search(&self, search: Search) -> Result<Found, StorageError> {
+        Ok(self.state().find(&search))
     }
 
     async fn close(&self) -> Result<(), StorageError> {

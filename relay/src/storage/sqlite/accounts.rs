@@ -3,17 +3,23 @@
 use std::collections::HashMap;
 
 use mechat_protocol::name::NameKey;
+use mechat_protocol::reply::Marks;
 use mechat_protocol::{AccountId, AccountName, ChannelId, Epoch, UnixMillis};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::columns::{account_name, channel_name, key_params, kind, seq, signed, unsigned, unsigned32};
-use crate::storage::{AccountRow, ChannelRow, Contents, Credential, NameState, NewAccount, Written};
+use super::columns::{
+    account_name, channel_name, key_params, kind, level, seq, signed, topic, unsigned, unsigned32,
+};
+use crate::storage::{
+    AccountRow, ChannelRow, Contents, Credential, MemberRow, NameState, NewAccount, Written,
+};
 
 /// What a start reads. Nothing of it grows with what is said.
 pub(super) const LOADING: [&str; 3] = [
-    "SELECT id, name, admin FROM accounts",
-    "SELECT id, name, kind, host, created_ms, epoch, head FROM channels",
-    "SELECT channel, account FROM members",
+    "SELECT id, name, admin, created_ms FROM accounts",
+    "SELECT id, name, kind, host, created_ms, epoch, head, topic FROM channels",
+    "SELECT m.channel, m.account, iif(m.epoch = c.epoch, m.read, 0), m.level \
+     FROM members m JOIN channels c ON c.id = m.channel",
 ];
 
 pub(super) fn load(connection: &Connection) -> rusqlite::Result<Contents> {
@@ -21,9 +27,7 @@ pub(super) fn load(connection: &Connection) -> rusqlite::Result<Contents> {
     Ok(Contents {
         accounts: rows(connection, accounts, account)?,
         channels: rows(connection, channels, channel)?,
-        members: rows(connection, members, |row| {
-            Ok((ChannelId(unsigned(row, 0)?), AccountId(unsigned(row, 1)?)))
-        })?,
+        members: rows(connection, members, member)?,
     })
 }
 
@@ -36,7 +40,20 @@ fn rows<T>(
 }
 
 fn account(row: &Row<'_>) -> rusqlite::Result<AccountRow> {
-    Ok(AccountRow { id: AccountId(unsigned(row, 0)?), name: account_name(row, 1)?, admin: row.get(2)? })
+    Ok(AccountRow {
+        id: AccountId(unsigned(row, 0)?),
+        name: account_name(row, 1)?,
+        admin: row.get(2)?,
+        created: UnixMillis(row.get(3)?),
+    })
+}
+
+fn member(row: &Row<'_>) -> rusqlite::Result<MemberRow> {
+    Ok(MemberRow {
+        channel: ChannelId(unsigned(row, 0)?),
+        account: AccountId(unsigned(row, 1)?),
+        marks: Marks { read: seq(row, 2)?, level: level(row, 3)? },
+    })
 }
 
 pub(super) fn channel(row: &Row<'_>) -> rusqlite::Result<ChannelRow> {
@@ -49,6 +66,7 @@ pub(super) fn channel(row: &Row<'_>) -> rusqlite::Result<ChannelRow> {
         created: UnixMillis(row.get(4)?),
         epoch: Epoch(unsigned32(row, 5)?),
         head: seq(row, 6)?,
+        topic: topic(row, 7)?,
     })
 }
 
@@ -84,7 +102,7 @@ pub(super) fn create(connection: &Connection, account: NewAccount) -> rusqlite::
         .query_row(params![name.as_str(), key.folded, key.skeleton, credential, admin, at.0], |row| {
             unsigned(row, 0)
         })?;
-    Ok(Written::Account(AccountRow { id: AccountId(id), name, admin }))
+    Ok(Written::Account(AccountRow { id: AccountId(id), name, admin, created: at }))
 }
 
 pub(super) fn credential(connection: &Connection, folded: &str) -> rusqlite::Result<Option<Credential>> {

@@ -1,7 +1,7 @@
 //! The writing connection: a batch is one transaction.
 //!
 //! Owns what a batch remembers while it is written, so that a row that many of its writes need is read and written once: the
-//! heads of its channels, and who is a member of them. Nothing of that outlives the transaction.
+//! heads of its channels, and who is a member of them. What an amendment changes is in `amend`. Nothing of that outlives the transaction.
 //!
 //! Invariants: what is remembered is what the transaction sees; heads are in the table before the commit; after a
 //! failure the connection writes nothing more, not even the checkpoint of its own end.
@@ -11,14 +11,15 @@ use std::collections::hash_map::Entry as Slot;
 
 use mechat_protocol::request::ChannelKind;
 use mechat_protocol::{
-    AccountId, AccountName, Body, ChannelId, ChannelName, Entry, Epoch, Nonce, Seq, UnixMillis,
+    AccountId, AccountName, Body, ChannelId, ChannelName, Entry, Epoch, Nonce, Post, Seq, Topic, UnixMillis,
 };
 use rusqlite::config::DbConfig;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, TransactionBehavior, ffi, params};
 
 use super::accounts::{self, Names};
 use super::columns::{kind_text, seq, signed, unsigned, unsigned32};
-use super::{log, tokens};
+use super::log::Naming;
+use super::{amend, log, marks, tokens};
 use crate::storage::{ChannelRow, Write, Written};
 
 /// Ack before commit, on purpose: the outcome of entries goes out while the transaction is open, and the next batch commits it. An
@@ -47,7 +48,7 @@ pub(super) struct Writer {
 
 impl Writer {
     pub(super) fn new(connection: Connection) -> Self {
-        connection.set_prepared_statement_cache_capacity(32);
+        connection.set_prepared_statement_cache_capacity(64);
         Self { connection, names: Names::default(), failed: false }
     }
 
@@ -75,7 +76,7 @@ impl Writer {
         #[cfg(feature = "mutations")]
         commit_the_one_before(&self.connection)?;
         #[cfg(feature = "mutations")]
-        let is_talk = writes.iter().all(|write| matches!(write, Write::Append { .. }));
+        let is_talk = writes.iter().all(|write| matches!(write, Write::Append { .. } | Write::Mark { .. }));
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut batch = Batch::begin(&transaction, &mut self.names)?;
         let written = writes.into_iter().map(|write| batch.apply(write)).collect::<rusqlite::Result<_>>()?;
@@ -124,6 +125,14 @@ struct Draft {
     nonce: Option<Nonce>,
     at: UnixMillis,
     body: Body,
+    moderates: bool,
+}
+
+impl Draft {
+    fn at_place(self, place: Place) -> Entry {
+        let Self { channel, sender: _, sender_name: sender, nonce, at: at_ms, body, moderates: _ } = self;
+        Entry { channel, epoch: place.epoch, seq: place.head.next(), at_ms, sender, nonce, body }
+    }
 }
 
 /// A nonce that its sender used before makes no row. Any other conflict is an error.
@@ -145,8 +154,13 @@ impl<'a> Batch<'a> {
 
     fn apply(&mut self, write: Write) -> rusqlite::Result<Written> {
         match write {
-            Write::Append { channel, sender, sender_name, nonce, at, body } => {
-                self.append(Draft { channel, sender, sender_name, nonce, at, body })
+            Write::Append { channel, sender, sender_name, nonce, at, body, moderates } => {
+                self.append(Draft { channel, sender, sender_name, nonce, at, body, moderates })
+            }
+            Write::Mark { channel, account, read, level } => {
+                let Some(place) = self.place(channel)? else { return Ok(Written::NoSuchChannel) };
+                let read = read.map(|seq| seq.min(place.head));
+                marks::advance(self.connection, (channel, place.epoch), account, read, level)
             }
             Write::CreateChannel { name, kind, host, at } => self.create_channel(name, kind, host, at),
             Write::CreateAccount(account) => accounts::create(self.connection, account),
@@ -196,10 +210,21 @@ impl<'a> Batch<'a> {
         let Some(id) = made.map(ChannelId) else { return Ok(Written::ChannelExists) };
         // A write before it in the batch may have named a channel of this number, in vain.
         self.places.remove(&id);
-        let mut row = ChannelRow { id, name, kind, host: host_id, created, epoch: Epoch(1), head: Seq::ZERO };
+        let mut row = ChannelRow {
+            id,
+            name,
+            kind,
+            host: host_id,
+            created,
+            epoch: Epoch(1),
+            head: Seq::ZERO,
+            topic: Topic::default(),
+        };
         let Some((sender, sender_name)) = host else { return Ok(Written::Channel(row, None)) };
         let body = Body::Joined;
-        match self.append(Draft { channel: id, sender, sender_name, nonce: None, at: created, body })? {
+        let first =
+            Draft { channel: id, sender, sender_name, nonce: None, at: created, body, moderates: false };
+        match self.append(first)? {
             Written::New(entry) => {
                 row.head = entry.seq;
                 Ok(Written::Channel(row, Some(entry)))
@@ -215,14 +240,43 @@ impl<'a> Batch<'a> {
             let refused = refused.unwrap_or(Written::NoSuchChannel);
             return Ok(self.known(&draft)?.map_or(refused, Written::Known));
         };
-        let seq = place.head.next();
-        if !self.insert(&draft, place.epoch, seq)? {
-            return self.known(&draft)?.map(Written::Known).ok_or(rusqlite::Error::QueryReturnedNoRows);
+        if matches!(draft.body, Body::Amended { .. }) {
+            return self.amend(place, draft);
         }
-        self.places.insert(draft.channel, Some(Place { head: seq, moved: true, ..place }));
-        self.change_membership(&draft)?;
-        let Draft { channel, sender: _, sender_name: sender, nonce, at: at_ms, body } = draft;
-        Ok(Written::New(Entry { channel, epoch: place.epoch, seq, at_ms, sender, nonce, body }))
+        let sender = draft.sender;
+        let entry = draft.at_place(place);
+        if !self.insert(&entry, sender)? {
+            let known = entry.nonce.map(|nonce| log::by_nonce(self.connection, self.names, sender, nonce));
+            let known = known.transpose()?.flatten();
+            return known.map(Written::Known).ok_or(rusqlite::Error::QueryReturnedNoRows);
+        }
+        self.places.insert(entry.channel, Some(Place { head: entry.seq, moved: true, ..place }));
+        match &entry.body {
+            Body::Joined | Body::Left => self.change_membership(&entry, sender)?,
+            Body::Message(Post { in_reply_to: Some(named), .. }) => {
+                amend::note_naming(self.connection, &entry, *named, Naming::Reply)?;
+            }
+            _ => {}
+        }
+        Ok(Written::New(entry))
+    }
+
+    /// An amendment is decided before it has a row, so its nonce is looked up first.
+    fn amend(&mut self, place: Place, draft: Draft) -> rusqlite::Result<Written> {
+        if let Some(known) = self.known(&draft)? {
+            return Ok(Written::Known(known));
+        }
+        let (sender, moderates) = (draft.sender, draft.moderates);
+        let entry = draft.at_place(place);
+        let changed = match amend::apply(self.connection, self.names, &entry, moderates)? {
+            Ok(changed) => changed,
+            Err(written) => return Ok(written),
+        };
+        if !self.insert(&entry, sender)? {
+            return Err(rusqlite::Error::QueryReturnedNoRows);
+        }
+        self.places.insert(entry.channel, Some(Place { head: entry.seq, moved: true, ..place }));
+        Ok(Written::Amended(entry, changed))
     }
 
     /// Why there will be no entry.
@@ -239,14 +293,15 @@ impl<'a> Batch<'a> {
     }
 
     /// Whether there is a new row. If not, the sender used the nonce before.
-    fn insert(&mut self, draft: &Draft, epoch: Epoch, seq: Seq) -> rusqlite::Result<bool> {
+    fn insert(&mut self, entry: &Entry, sender: AccountId) -> rusqlite::Result<bool> {
         self.body.clear();
-        rmp_serde::encode::write_named(&mut self.body, &draft.body)
+        rmp_serde::encode::write_named(&mut self.body, &entry.body)
             .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
-        let nonce = draft.nonce.as_ref().map(|nonce| &nonce.0.as_bytes()[..]);
-        let (channel, sender) = (signed(draft.channel.0), signed(draft.sender.0));
+        let nonce = entry.nonce.as_ref().map(|nonce| &nonce.0.as_bytes()[..]);
+        let Entry { channel, seq, epoch, at_ms, .. } = entry;
+        let (channel, seq, sender) = (signed(channel.0), signed(seq.0), signed(sender.0));
         self.insert
-            .execute(params![channel, signed(seq.0), epoch.0, draft.at.0, sender, nonce, self.body])
+            .execute(params![channel, seq, epoch.0, at_ms.0, sender, nonce, self.body])
             .map(|rows| rows == 1)
     }
 
@@ -284,15 +339,16 @@ impl<'a> Batch<'a> {
     }
 
     /// Membership is the log's index: it changes with its entry.
-    fn change_membership(&mut self, draft: &Draft) -> rusqlite::Result<()> {
-        let (statement, is_member) = match draft.body {
-            Body::Joined => ("INSERT INTO members (channel, account) VALUES (?1, ?2)", true),
-            Body::Left => ("DELETE FROM members WHERE channel = ?1 AND account = ?2", false),
-            _ => return Ok(()),
-        };
-        let ids = [signed(draft.channel.0), signed(draft.sender.0)];
-        self.connection.prepare_cached(statement)?.execute(ids)?;
-        self.members.insert((draft.channel, draft.sender), is_member);
+    fn change_membership(&mut self, entry: &Entry, account: AccountId) -> rusqlite::Result<()> {
+        let is_member = entry.body == Body::Joined;
+        if is_member {
+            marks::joined(self.connection, entry, account)?;
+        } else {
+            self.connection
+                .prepare_cached("DELETE FROM members WHERE channel = ?1 AND account = ?2")?
+                .execute([signed(entry.channel.0), signed(account.0)])?;
+        }
+        self.members.insert((entry.channel, account), is_member);
         Ok(())
     }
 }

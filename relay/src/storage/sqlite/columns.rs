@@ -3,8 +3,8 @@
 //! A value that cannot be read back is an error of the database, never a guess.
 
 use mechat_protocol::name::NameKey;
-use mechat_protocol::request::ChannelKind;
-use mechat_protocol::{AccountName, ChannelName, RuleBroken, Seq, SessionId};
+use mechat_protocol::request::{ChannelKind, Level};
+use mechat_protocol::{AccountName, ChannelName, RuleBroken, Seq, SessionId, Topic};
 use rusqlite::types::Type;
 use rusqlite::{Row, ToSql};
 
@@ -35,6 +35,10 @@ pub(super) fn channel_name(row: &Row<'_>, index: usize) -> rusqlite::Result<Chan
     ChannelName::new(&row.get::<_, String>(index)?).map_err(|error| invalid_text(index, error))
 }
 
+pub(super) fn topic(row: &Row<'_>, index: usize) -> rusqlite::Result<Topic> {
+    Topic::new(row.get(index)?).map_err(|error| invalid_text(index, error))
+}
+
 fn invalid_text(index: usize, error: RuleBroken) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(index, Type::Text, Box::new(error))
 }
@@ -61,6 +65,23 @@ pub(super) fn kind(row: &Row<'_>, index: usize) -> rusqlite::Result<ChannelKind>
         "direct" => ChannelKind::Direct,
         // Like a private channel of others: nobody gets in by mistake.
         _ => ChannelKind::Unknown,
+    })
+}
+
+pub(super) fn level_text(level: Level) -> &'static str {
+    match level {
+        Level::Mentions => "mentions",
+        Level::None => "none",
+        Level::All | Level::Unknown => "all",
+    }
+}
+
+pub(super) fn level(row: &Row<'_>, index: usize) -> rusqlite::Result<Level> {
+    Ok(match row.get_ref(index)?.as_str()? {
+        "mentions" => Level::Mentions,
+        "none" => Level::None,
+        // To be told too much is the smaller mistake.
+        _ => Level::All,
     })
 }
 

@@ -1,7 +1,7 @@
-//! Entries as they are read: pages, and one by its nonce.
+//! Entries as they are read: pages, one by its place, and one by its nonce.
 
-use mechat_protocol::request::HistoryRange;
-use mechat_protocol::{AccountId, ChannelId, Entry, Epoch, Nonce, UnixMillis};
+use mechat_protocol::request::{HistoryRange, Selection};
+use mechat_protocol::{AccountId, Body, ChannelId, Entry, Epoch, Nonce, Seq, UnixMillis};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
@@ -51,12 +51,63 @@ impl Reader {
         };
         failed.map_or(Ok(part), Err)
     }
+
+    pub(super) fn read_posts(
+        &mut self,
+        channel: ChannelId,
+        which: Selection,
+        after: Seq,
+        limit: usize,
+    ) -> rusqlite::Result<LogPart> {
+        let (connection, names) = (&self.connection, &mut self.names);
+        let (id, after, limit_and_one) = (signed(channel.0), signed(after.0), signed(limit as u64 + 1));
+        let found: Vec<Seq> = match which {
+            Selection::Pinned => connection
+                .prepare_cached(PINNED)?
+                .query_map([id, after, limit_and_one], |row| seq(row, 0))?
+                .collect::<rusqlite::Result<_>>()?,
+            Selection::Replies { seq: named } => connection
+                .prepare_cached(REPLIES)?
+                .query_map([id, after, limit_and_one, signed(named.0)], |row| seq(row, 0))?
+                .collect::<rusqlite::Result<_>>()?,
+        };
+        let mut entries = Vec::new();
+        for seq in found {
+            // One that was deleted between the two readings is not missed.
+            entries.extend(by_seq(connection, names, channel, seq)?);
+        }
+        entries.retain(|entry| matches!(entry.body, Body::Message(_)));
+        Ok(selection::oldest(entries.into_iter(), limit))
+    }
+}
+
+/// What an entry is to the one that it names.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Naming {
+    /// A message that answers it.
+    Reply,
+    /// An edit of it.
+    Edit,
+}
+
+impl Naming {
+    pub(super) const fn number(self) -> u8 {
+        match self {
+            Self::Reply => 0,
+            Self::Edit => 1,
+        }
+    }
 }
 
 const BEFORE: &str = "SELECT channel, seq, epoch, at_ms, sender, nonce, body FROM log \
     WHERE channel = ?1 AND seq < ?2 ORDER BY seq DESC LIMIT ?3";
 const AFTER: &str = "SELECT channel, seq, epoch, at_ms, sender, nonce, body FROM log \
     WHERE channel = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
+const PINNED: &str = "SELECT seq FROM pins WHERE channel = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
+const REPLIES: &str = "SELECT seq FROM namings \
+    WHERE channel = ?1 AND named = ?4 AND kind = 0 AND seq > ?2 ORDER BY seq LIMIT ?3";
+const BY_SEQ: &str = "SELECT channel, seq, epoch, at_ms, sender, nonce, body FROM log \
+    WHERE channel = ?1 AND seq = ?2";
 const BY_NONCE: &str = "SELECT channel, seq, epoch, at_ms, sender, nonce, body FROM log \
     WHERE sender = ?1 AND nonce = ?2";
 
@@ -71,6 +122,18 @@ fn entry(row: &Row<'_>, connection: &Connection, names: &mut Names) -> rusqlite:
         nonce: nonce.map(|bytes| Nonce(Uuid::from_bytes(bytes))),
         body: blob(row, 6)?,
     })
+}
+
+pub(super) fn by_seq(
+    connection: &Connection,
+    names: &mut Names,
+    channel: ChannelId,
+    seq: Seq,
+) -> rusqlite::Result<Option<Entry>> {
+    connection
+        .prepare_cached(BY_SEQ)?
+        .query_row([signed(channel.0), signed(seq.0)], |row| entry(row, connection, names))
+        .optional()
 }
 
 pub(super) fn by_nonce(
@@ -113,6 +176,11 @@ mod tests {
         for query in [BEFORE, AFTER] {
             let plan = plan(&connection, query);
             assert!(plan.starts_with("SEARCH log USING PRIMARY KEY (channel=? AND seq"), "{plan}");
+            assert!(!plan.contains("SCAN") && !plan.contains("B-TREE"), "{plan}");
+        }
+        for (query, index) in [(PINNED, "pins"), (REPLIES, "namings"), (BY_SEQ, "log")] {
+            let plan = plan(&connection, query);
+            assert!(plan.contains(&format!("SEARCH {index} USING PRIMARY KEY")), "{plan}");
             assert!(!plan.contains("SCAN") && !plan.contains("B-TREE"), "{plan}");
         }
         let plan = plan(&connection, BY_NONCE);

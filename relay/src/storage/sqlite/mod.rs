@@ -6,27 +6,33 @@
 //! Invariants: only the writing thread changes anything; a schema newer than this program is refused, never guessed at.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
-use mechat_protocol::ChannelId;
 use mechat_protocol::name::NameKey;
 use mechat_protocol::reply::Durability;
-use mechat_protocol::request::HistoryRange;
+use mechat_protocol::request::{HistoryRange, Selection};
+use mechat_protocol::{ChannelId, Seq};
 use rusqlite::{Connection, OpenFlags};
 
-use super::{Contents, Credential, LogPart, NameState, Storage, StorageError, Write, Written};
+use super::{Contents, Credential, Found, LogPart, NameState, Search, Storage, StorageError, Write, Written};
 
 mod accounts;
+mod amend;
 mod batch;
 mod columns;
+mod index;
 mod log;
+mod marks;
 mod schema;
+mod searcher;
 mod thread;
 mod tokens;
 
 use batch::Writer;
 use log::Reader;
+use searcher::Searcher;
 use thread::SqliteThread;
 
 /// Threads that read: one long page does not hold up another.
@@ -37,6 +43,7 @@ const READERS: usize = 2;
 pub struct SqliteStorage {
     writer: SqliteThread<Writer>,
     readers: Vec<SqliteThread<Reader>>,
+    searcher: Arc<Searcher>,
     /// Whose turn it is to read.
     turn: AtomicUsize,
     synchronous: Synchronous,
@@ -52,6 +59,8 @@ pub struct SqliteOptions {
     pub synchronous: Synchronous,
     /// Pages of the write-ahead log from which on a commit moves them into the database; `None` is a relay's own.
     pub checkpoint_pages: Option<u32>,
+    /// Keeps no index to search in, whose own thread would change the disk whenever it likes.
+    pub no_index: bool,
 }
 
 /// What SQLite waits for.
@@ -86,6 +95,10 @@ impl SqliteStorage {
         let mut writing = connect(OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
         schema::prepare(&mut writing, options)
             .map_err(|error| StorageError::new("preparing the database", &error))?;
+        let searcher = match options.no_index {
+            true => Searcher::without_index(),
+            false => Searcher::start(path, connect(OpenFlags::SQLITE_OPEN_READ_ONLY)?)?,
+        };
         let reader = |_| {
             let reading = connect(OpenFlags::SQLITE_OPEN_READ_ONLY)?;
             SqliteThread::start("sqlite-read", Reader::new(reading))
@@ -93,6 +106,7 @@ impl SqliteStorage {
         Ok(Self {
             readers: (0..READERS).map(reader).collect::<Result<_, _>>()?,
             writer: SqliteThread::start("sqlite-write", Writer::new(writing))?,
+            searcher: Arc::new(searcher),
             turn: AtomicUsize::new(0),
             synchronous: options.synchronous,
         })
@@ -104,7 +118,7 @@ impl SqliteStorage {
 }
 
 /// What people wrote is theirs: the file is its owner's alone, and so are the files that the database makes beside it.
-fn create_private(path: &Path) -> std::io::Result<()> {
+pub(super) fn create_private(path: &Path) -> std::io::Result<()> {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
@@ -136,7 +150,9 @@ impl Storage for SqliteStorage {
     }
 
     async fn load(&self) -> Result<Contents, StorageError> {
-        self.reader().call("loading", |reader| accounts::load(&reader.connection)).await
+        let contents = self.reader().call("loading", |reader| accounts::load(&reader.connection)).await?;
+        self.searcher.follow();
+        Ok(contents)
     }
 
     async fn name_state(&self, name: &NameKey) -> Result<NameState, StorageError> {
@@ -154,7 +170,9 @@ impl Storage for SqliteStorage {
     }
 
     async fn commit(&self, batch: Vec<Write>) -> Result<Vec<Written>, StorageError> {
-        self.writer.call("committing", move |writer| writer.commit(batch)).await
+        let written = self.writer.call("committing", move |writer| writer.commit(batch)).await?;
+        self.searcher.committed(&written);
+        Ok(written)
     }
 
     async fn read_log(
@@ -166,7 +184,24 @@ impl Storage for SqliteStorage {
         self.reader().call("reading a log", move |reader| reader.read(channel, range, limit)).await
     }
 
+    async fn read_posts(
+        &self,
+        channel: ChannelId,
+        which: Selection,
+        after: Seq,
+        limit: usize,
+    ) -> Result<LogPart, StorageError> {
+        self.reader()
+            .call("reading posts", move |reader| reader.read_posts(channel, which, after, limit))
+            .await
+    }
+
+    async fn search(&self, search: Search) -> Result<Found, StorageError> {
+        self.searcher.search(search).await
+    }
+
     async fn close(&self) -> Result<(), StorageError> {
+        self.searcher.stop().await;
         for reader in &self.readers {
             reader.stop().await;
         }

@@ -2,8 +2,11 @@
 //!
 //! Invariants: a migration, once released, is never edited; each runs in one transaction with its version number.
 
-use rusqlite::Connection;
+use mechat_protocol::{Body, Post};
+use rusqlite::{Connection, params};
 
+use super::columns::{blob, signed};
+use super::log::Naming;
 use super::{SqliteOptions, Synchronous};
 
 /// Migration n brings `user_version` from n to n + 1.
@@ -56,7 +59,30 @@ const MIGRATIONS: &[&str] = &["
     -- A nonce begins with its time: with it in front, what many people say at once changes one page and not one for each.
     DROP INDEX log_by_nonce;
     CREATE UNIQUE INDEX log_by_nonce ON log (nonce, sender) WHERE nonce IS NOT NULL;
+", "
+    ALTER TABLE channels ADD COLUMN topic TEXT NOT NULL DEFAULT '';
+    -- How far a member has read, in which life of the log, and of what they want to be told. Who was here before has read all.
+    ALTER TABLE members ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE members ADD COLUMN read INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE members ADD COLUMN level TEXT NOT NULL DEFAULT 'all';
+    UPDATE members SET (epoch, read) = (SELECT epoch, head FROM channels WHERE id = members.channel);
+    CREATE TABLE pins (
+        channel     INTEGER NOT NULL,
+        seq         INTEGER NOT NULL,
+        PRIMARY KEY (channel, seq)
+    ) STRICT, WITHOUT ROWID;
+    -- Which entries name another: 0 answers it, 1 edits it.
+    CREATE TABLE namings (
+        channel     INTEGER NOT NULL,
+        named       INTEGER NOT NULL,
+        kind        INTEGER NOT NULL,
+        seq         INTEGER NOT NULL,
+        PRIMARY KEY (channel, named, kind, seq)
+    ) STRICT, WITHOUT ROWID;
 "];
+
+/// The version in which `namings` came: what was said before is looked through once.
+const NAMINGS_SINCE: usize = 3;
 
 /// Pages of 4 KiB in the write-ahead log from which on a commit moves them into the database. A page that changed many times
 /// is moved once: with SQLite's 1,000 a second's sign-ins took three times as long, and no commit waits longer for these.
@@ -88,7 +114,8 @@ pub(super) fn prepare(connection: &mut Connection, options: &SqliteOptions) -> R
         Synchronous::Full => "PRAGMA synchronous = FULL;",
         Synchronous::Normal => "PRAGMA synchronous = NORMAL;",
     })?;
-    connection.execute_batch("PRAGMA foreign_keys = ON;")?;
+    // What is deleted is overwritten, and not only left out.
+    connection.execute_batch("PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON;")?;
     let pages = options.checkpoint_pages.unwrap_or(CHECKPOINT_PAGES);
     connection.pragma_update(None, "wal_autocheckpoint", pages)?;
     migrate(connection)
@@ -107,8 +134,27 @@ fn migrate(connection: &mut Connection) -> Result<(), SchemaError> {
     for migration in &MIGRATIONS[found..] {
         transaction.execute_batch(migration)?;
     }
+    if found < NAMINGS_SINCE {
+        note_replies(&transaction)?;
+    }
     transaction.pragma_update(None, "user_version", i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX))?;
     Ok(transaction.commit()?)
+}
+
+/// Enters the replies of a log that was kept without them. Only messages that may be some are taken apart.
+fn note_replies(connection: &Connection) -> rusqlite::Result<()> {
+    let mut messages = connection
+        .prepare("SELECT channel, seq, body FROM log WHERE instr(body, CAST('in_reply_to' AS BLOB)) > 0")?;
+    let mut insert =
+        connection.prepare("INSERT INTO namings (channel, named, kind, seq) VALUES (?1, ?2, ?3, ?4)")?;
+    let mut rows = messages.query([])?;
+    while let Some(row) = rows.next()? {
+        let (channel, seq): (i64, i64) = (row.get(0)?, row.get(1)?);
+        if let Body::Message(Post { in_reply_to: Some(named), .. }) = blob(row, 2)? {
+            insert.execute(params![channel, signed(named.0), Naming::Reply.number(), seq])?;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

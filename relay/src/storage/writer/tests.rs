@@ -7,13 +7,14 @@ use async_trait::async_trait;
 use futures_util::FutureExt;
 use mechat_protocol::name::NameKey;
 use mechat_protocol::reply::Durability;
-use mechat_protocol::request::{ChannelKind, HistoryRange};
-use mechat_protocol::{AccountId, ChannelId, ChannelName, SessionId, UnixMillis};
+use mechat_protocol::request::{ChannelKind, HistoryRange, Selection};
+use mechat_protocol::{AccountId, ChannelId, ChannelName, Seq, SessionId, UnixMillis};
 use tokio::sync::Semaphore;
 
 use super::*;
 use crate::storage::{
-    Contents, Credential, LogPart, MemoryStorage, NameState, NewToken, Rotation, TokenChange, TokenHash,
+    Contents, Credential, Found, LogPart, MemoryStorage, NameState, NewToken, Rotation, Search, TokenChange,
+    TokenHash,
 };
 
 const AT: UnixMillis = UnixMillis(1_767_225_600_000);
@@ -91,6 +92,20 @@ impl Storage for Gated {
         limit: usize,
     ) -> Result<LogPart, StorageError> {
         self.inner.read_log(channel, range, limit).await
+    }
+
+    async fn read_posts(
+        &self,
+        channel: ChannelId,
+        which: Selection,
+        after: Seq,
+        limit: usize,
+    ) -> Result<LogPart, StorageError> {
+        self.inner.read_posts(channel, which, after, limit).await
+    }
+
+    async fn search(&self, search: Search) -> Result<Found, StorageError> {
+        self.inner.search(search).await
     }
 
     async fn close(&self) -> Result<(), StorageError> {
