@@ -52,13 +52,12 @@ impl Hub {
         effects: &mut Effects,
     ) -> Result<(), RuleBroken> {
         let Search { id, query, channel, after, limit } = search;
-        let (account, channels) = match channel {
-            Some(channel) => (self.member(conn, channel)?, vec![channel]),
-            None => {
-                let account = self.permitted(conn, Action::ListChannels)?;
-                let channels = self.accounts.get(&account).map(|a| a.channels.keys().copied().collect());
-                (account, channels.unwrap_or_default())
-            }
+        let (account, channels) = if let Some(channel) = channel {
+            (self.member(conn, channel)?, vec![channel])
+        } else {
+            let account = self.permitted(conn, Action::ListChannels)?;
+            let channels = self.accounts.get(&account).map(|a| a.channels.keys().copied().collect());
+            (account, channels.unwrap_or_default())
         };
         let limit = usize::from(limit).clamp(1, PAGE_ENTRIES_MAX);
         let op = StoreOp::Search { query, channels, after, limit };

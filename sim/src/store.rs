@@ -199,7 +199,7 @@ impl Kept {
         let outcome = match channel.apply(&entry, moderates, applies) {
             Ok(None) => AppendOutcome::New(entry.clone()),
             Ok(Some(changed)) => AppendOutcome::Amended(Amended { entry: entry.clone(), changed }),
-            Err(outcome) => return Ok(outcome),
+            Err(outcome) => return Ok(*outcome),
         };
         channel.push(&entry);
         if let Some(nonce) = nonce {
@@ -254,12 +254,12 @@ impl KeptChannel {
         by: &Entry,
         moderates: bool,
         applies: bool,
-    ) -> Result<Option<Vec<Entry>>, AppendOutcome> {
+    ) -> Result<Option<Vec<Entry>>, Box<AppendOutcome>> {
         let Body::Amended { amendment } = &by.body else { return Ok(None) };
         if let Amendment::SetTopic { topic } = amendment {
             let last = self.log.last().expect("who sets it has joined");
             if self.record.topic == *topic {
-                return Err(AppendOutcome::Same(last.clone()));
+                return Err(Box::new(AppendOutcome::Same(last.clone())));
             }
             self.record.topic = topic.clone();
             return Ok(Some(Vec::new()));
@@ -268,7 +268,7 @@ impl KeptChannel {
         let target =
             usize::try_from(target.0).unwrap_or(0).checked_sub(1).and_then(|at| self.log.get_mut(at));
         let Some(target) = target.filter(|target| matches!(target.body, Body::Message(_))) else {
-            return Err(AppendOutcome::Refused(AmendRefusal::NoSuchMessage));
+            return Err(Box::new(AppendOutcome::Refused(AmendRefusal::NoSuchMessage)));
         };
         let own = target.sender == by.sender;
         let permitted = match amendment {
@@ -277,11 +277,11 @@ impl KeptChannel {
             _ => true,
         };
         if !permitted {
-            return Err(AppendOutcome::Refused(AmendRefusal::NotTheSenders));
+            return Err(Box::new(AppendOutcome::Refused(AmendRefusal::NotTheSenders)));
         }
         let mut now = target.clone();
         if !now.amend(by) {
-            return Err(AppendOutcome::Same(now));
+            return Err(Box::new(AppendOutcome::Same(now)));
         }
         if applies {
             target.clone_from(&now);

@@ -15,7 +15,7 @@ impl StoredChannel {
         let entry = self.next(draft);
         let changed = match self.apply(&entry, moderates) {
             Ok(changed) => changed,
-            Err(written) => return written,
+            Err(written) => return *written,
         };
         for entry in &changed {
             if let Some(kept) = self.entry_mut(entry.seq) {
@@ -27,7 +27,7 @@ impl StoredChannel {
     }
 
     /// Entries of before as they read from now on, or an outcome without an entry.
-    fn apply(&mut self, by: &Entry, moderates: bool) -> Result<Vec<Entry>, Written> {
+    fn apply(&mut self, by: &Entry, moderates: bool) -> Result<Vec<Entry>, Box<Written>> {
         let Body::Amended { amendment } = &by.body else { return Ok(Vec::new()) };
         if let Amendment::SetTopic { topic } = amendment {
             if self.row.topic != *topic {
@@ -35,17 +35,18 @@ impl StoredChannel {
                 return Ok(Vec::new());
             }
             // Who may set it is a member, and has an entry at least.
-            return Err(self.log.last().map_or(Written::NotAMember, |head| Written::Same(head.clone())));
+            let head = self.log.last().map_or(Written::NotAMember, |head| Written::Same(head.clone()));
+            return Err(Box::new(head));
         }
         let target = amendment.target().and_then(|seq| self.entry(seq));
-        let target = target.ok_or(Written::Refused(Refusal::NoSuchMessage))?.clone();
-        let now = amendments::change(&target, by, moderates).map_err(Written::Refused)?;
-        let Some(now) = now else { return Err(Written::Same(target)) };
+        let target = target.ok_or_else(|| refused(Refusal::NoSuchMessage))?.clone();
+        let now = amendments::change(&target, by, moderates).map_err(refused)?;
+        let Some(now) = now else { return Err(Box::new(Written::Same(target))) };
         let mut changed = vec![now];
         match amendment {
             Amendment::Edit { seq, .. } => drop(self.edits.insert((*seq, by.seq))),
             Amendment::Pin { on: true, .. } if self.pins.len() >= PINS_MAX => {
-                return Err(Written::Refused(Refusal::TooManyPins));
+                return Err(refused(Refusal::TooManyPins));
             }
             Amendment::Pin { seq, on: true } => drop(self.pins.insert(*seq)),
             Amendment::Pin { seq, on: false } => drop(self.pins.remove(seq)),
@@ -78,4 +79,8 @@ impl StoredChannel {
         *marks = Marks { read, level: level.unwrap_or(marks.level) };
         Written::Marked(*marks)
     }
+}
+
+fn refused(refusal: Refusal) -> Box<Written> {
+    Box::new(Written::Refused(refusal))
 }

@@ -12,7 +12,7 @@ use super::log::{self, Naming};
 use crate::storage::{Refusal, Written, amendments};
 
 /// What it comes to: entries of before as they read from now on; or an outcome without an entry.
-type Applied = Result<Vec<Entry>, Written>;
+type Applied = Result<Vec<Entry>, Box<Written>>;
 
 /// Applies an amendment that has its place and no row yet.
 pub(super) fn apply(
@@ -29,14 +29,14 @@ pub(super) fn apply(
         Some(seq) => log::by_seq(connection, names, by.channel, seq)?,
         None => None,
     };
-    let Some(target) = target else { return Ok(Err(Written::Refused(Refusal::NoSuchMessage))) };
+    let Some(target) = target else { return Ok(without_entry(Written::Refused(Refusal::NoSuchMessage))) };
     let now = match amendments::change(&target, by, moderates) {
         Ok(Some(now)) => now,
-        Ok(None) => return Ok(Err(Written::Same(target))),
-        Err(refusal) => return Ok(Err(Written::Refused(refusal))),
+        Ok(None) => return Ok(without_entry(Written::Same(target))),
+        Err(refusal) => return Ok(without_entry(Written::Refused(refusal))),
     };
     if matches!(amendment, Amendment::Pin { on: true, .. }) && pins(connection, by)? >= PINS_MAX {
-        return Ok(Err(Written::Refused(Refusal::TooManyPins)));
+        return Ok(without_entry(Written::Refused(Refusal::TooManyPins)));
     }
     let mut changed = vec![now];
     match amendment {
@@ -58,6 +58,10 @@ pub(super) fn apply(
     Ok(Ok(changed))
 }
 
+fn without_entry(written: Written) -> Applied {
+    Err(Box::new(written))
+}
+
 fn set_topic(
     connection: &Connection,
     names: &mut Names,
@@ -71,7 +75,9 @@ fn set_topic(
     if present == *wanted {
         // Who may set it is a member, and has an entry at least.
         let head = log::by_seq(connection, names, by.channel, Seq(by.seq.0 - 1))?;
-        return head.map(|head| Err(Written::Same(head))).ok_or(rusqlite::Error::QueryReturnedNoRows);
+        return head
+            .map(|head| without_entry(Written::Same(head)))
+            .ok_or(rusqlite::Error::QueryReturnedNoRows);
     }
     connection
         .prepare_cached("UPDATE channels SET topic = ?2 WHERE id = ?1")?

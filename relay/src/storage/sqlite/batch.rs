@@ -270,7 +270,7 @@ impl<'a> Batch<'a> {
         let entry = draft.at_place(place);
         let changed = match amend::apply(self.connection, self.names, &entry, moderates)? {
             Ok(changed) => changed,
-            Err(written) => return Ok(written),
+            Err(written) => return Ok(*written),
         };
         if !self.insert(&entry, sender)? {
             return Err(rusqlite::Error::QueryReturnedNoRows);

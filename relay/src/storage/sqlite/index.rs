@@ -7,7 +7,7 @@
 //! that were deleted are overwritten.
 
 use std::collections::{HashMap, HashSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use mechat_protocol::limits::PAGE_LEN_MAX;
 use mechat_protocol::{Amendment, Body, ChannelId, Content, Entry, Epoch, Seq, UnixMillis};
@@ -110,12 +110,12 @@ fn is_damage(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
 }
 
-fn open_or_make(path: &PathBuf, log: &Connection) -> rusqlite::Result<Open> {
+fn open_or_make(path: &Path, log: &Connection) -> rusqlite::Result<Open> {
     match open(path, log) {
         Ok(Some(open)) => return Ok(open),
         Ok(None) => {}
         Err(error) => {
-            tracing::warn!(%error, path = %path.display(), "the search index cannot be used: it is made anew")
+            tracing::warn!(%error, path = %path.display(), "the search index cannot be used: it is made anew");
         }
     }
     remove(path);
@@ -126,7 +126,7 @@ fn open_or_make(path: &PathBuf, log: &Connection) -> rusqlite::Result<Open> {
 }
 
 /// `None` for one that does not belong to this version or to this log.
-fn open(path: &PathBuf, log: &Connection) -> rusqlite::Result<Option<Open>> {
+fn open(path: &Path, log: &Connection) -> rusqlite::Result<Option<Open>> {
     let cannot = |error| rusqlite::Error::ToSqlConversionFailure(Box::new(error));
     create_private(path).map_err(cannot)?;
     let connection = Connection::open(path)?;
@@ -161,9 +161,9 @@ fn open(path: &PathBuf, log: &Connection) -> rusqlite::Result<Option<Open>> {
     Ok(Some(Open { connection, places }))
 }
 
-fn remove(path: &PathBuf) {
+fn remove(path: &Path) {
     for suffix in ["", "-wal", "-shm"] {
-        let mut file = path.clone().into_os_string();
+        let mut file = path.as_os_str().to_owned();
         file.push(suffix);
         // What is not there need not go; what cannot go is told by the next that opens it.
         let _ = std::fs::remove_file(file);
@@ -253,19 +253,19 @@ impl Open {
 
     fn find(&self, log: &Connection, names: &mut Names, search: &Search) -> rusqlite::Result<Found> {
         let terms = Terms::of(&search.query);
-        let Some(sender) = self.sender(log, &terms)? else { return Ok(Found::Page(Vec::new(), None)) };
+        let sender = Sender::of(log, &terms)?;
         let before = search.after.map_or(i64::MAX, signed);
         let (query, words) = match (terms.expression(), sender) {
+            (_, Sender::Nobody) | (None, Sender::Anybody) => return Ok(Found::Page(Vec::new(), None)),
             (Some(words), _) => (
                 "SELECT p.id, p.channel, p.seq, p.sender FROM words w CROSS JOIN posts p ON p.id = w.rowid \
                  WHERE w.words MATCH ?1 AND w.rowid < ?2 ORDER BY w.rowid DESC",
                 rusqlite::types::Value::from(words),
             ),
-            (None, Some(sender)) => (
+            (None, Sender::Account(sender)) => (
                 "SELECT id, channel, seq, sender FROM posts WHERE sender = ?1 AND id < ?2 ORDER BY id DESC",
                 rusqlite::types::Value::from(sender),
             ),
-            (None, None) => return Ok(Found::Page(Vec::new(), None)),
         };
         let channels: HashSet<ChannelId> = search.channels.iter().copied().collect();
         let mut statement = self.connection.prepare_cached(query)?;
@@ -280,7 +280,7 @@ impl Open {
             let (id, channel, said_by) =
                 (unsigned(row, 0)?, ChannelId(unsigned(row, 1)?), row.get::<_, i64>(3)?);
             if channels.contains(&channel)
-                && sender.is_none_or(|sender| sender == said_by)
+                && sender.may_be(said_by)
                 && let Some(entry) = log::by_seq(log, names, channel, seq(row, 2)?)?
                 && matches!(entry.body, Body::Message(_))
             {
@@ -294,18 +294,36 @@ impl Open {
         }
         Ok(Found::Page(entries, None))
     }
+}
 
-    /// Who must have said it, if that matters; `None` for nobody.
-    fn sender(&self, log: &Connection, terms: &Terms) -> rusqlite::Result<Option<Option<i64>>> {
-        let Some((first, others)) = terms.from.split_first() else { return Ok(Some(None)) };
+/// Who must have said it.
+#[derive(Clone, Copy)]
+enum Sender {
+    Anybody,
+    Account(i64),
+    /// There is no such account, or two were named.
+    Nobody,
+}
+
+impl Sender {
+    fn of(log: &Connection, terms: &Terms) -> rusqlite::Result<Self> {
+        let Some((first, others)) = terms.from.split_first() else { return Ok(Self::Anybody) };
         if others.iter().any(|other| other != first) {
-            return Ok(None);
+            return Ok(Self::Nobody);
         }
         let found = log
             .prepare_cached("SELECT id FROM accounts WHERE folded = ?1")?
             .query_row([first], |row| row.get(0))
             .optional()?;
-        Ok(found.map(Some))
+        Ok(found.map_or(Self::Nobody, Self::Account))
+    }
+
+    const fn may_be(self, account: i64) -> bool {
+        match self {
+            Self::Anybody => true,
+            Self::Account(wanted) => wanted == account,
+            Self::Nobody => false,
+        }
     }
 }
 

@@ -95,9 +95,10 @@ impl SqliteStorage {
         let mut writing = connect(OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
         schema::prepare(&mut writing, options)
             .map_err(|error| StorageError::new("preparing the database", &error))?;
-        let searcher = match options.no_index {
-            true => Searcher::without_index(),
-            false => Searcher::start(path, connect(OpenFlags::SQLITE_OPEN_READ_ONLY)?)?,
+        let searcher = if options.no_index {
+            Searcher::without_index()
+        } else {
+            Searcher::start(path, connect(OpenFlags::SQLITE_OPEN_READ_ONLY)?)?
         };
         let reader = |_| {
             let reading = connect(OpenFlags::SQLITE_OPEN_READ_ONLY)?;
