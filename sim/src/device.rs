@@ -19,7 +19,8 @@ use mechat_protocol::limits::FRAME_LEN_MAX;
 use mechat_protocol::message::Sender;
 use mechat_protocol::secret::Token;
 use mechat_protocol::{
-    AccountName, ChannelId, ChannelName, Entry, Epoch, ErrorCode, Fingerprint, Message, Nonce, Position, Seq,
+    AccountName, Amendment, Body, ChannelId, ChannelName, Content, Entry, Epoch, ErrorCode, Fingerprint,
+    Message, Nonce, Position, Seq,
 };
 use secrecy::SecretString;
 use tokio_util::codec::Decoder as _;
@@ -80,6 +81,29 @@ pub(crate) struct DeviceLink {
 pub(crate) struct View {
     /// The life of the log and the last entry that was applied.
     pub(crate) stands: Option<(Epoch, Seq)>,
+    /// What was applied or read of it, as it reads there.
+    pub(crate) entries: BTreeMap<Seq, Entry>,
+}
+
+impl View {
+    /// Enters an entry, and lets it amend what it names.
+    fn apply(&mut self, entry: &Entry) {
+        if let Body::Amended { amendment } = &entry.body {
+            if let Some(kept) = amendment.target().and_then(|target| self.entries.get_mut(&target)) {
+                kept.amend(entry);
+            }
+            if let Amendment::Delete { seq: deleted } = amendment {
+                for kept in self.entries.values_mut() {
+                    if let Body::Amended { amendment: Amendment::Edit { seq, content } } = &mut kept.body
+                        && seq == deleted
+                    {
+                        *content = Content::Unknown;
+                    }
+                }
+            }
+        }
+        self.entries.insert(entry.seq, entry.clone());
+    }
 }
 
 impl Device {
@@ -413,7 +437,7 @@ impl World {
             Event::Skipped { channel, from, to } => self.skipped(id, channel, from, to),
             Event::Reset(channel) => self.reset(id, channel),
             Event::Appended { channel, entries, .. } => self.appended(id, channel, &entries),
-            Event::History { channel, entries, .. } => self.history_seen(channel, &entries),
+            Event::History { channel, entries, .. } => self.history_seen(id, channel, &entries),
             Event::Outbox { nonce, state, .. } => self.outbox_moved(id, nonce, state),
             _ => {}
         }
@@ -506,6 +530,7 @@ impl World {
                 return;
             }
             view.stands = Some((epoch, seq));
+            view.apply(entry);
             if let Err(violation) = self.model.seen(entry) {
                 self.violation.get_or_insert(violation);
                 return;
@@ -514,10 +539,18 @@ impl World {
         self.counts.applied += entries.len() as u64;
     }
 
-    fn history_seen(&mut self, channel: ChannelId, entries: &[Entry]) {
+    fn history_seen(&mut self, id: DeviceId, channel: ChannelId, entries: &[Entry]) {
+        let epoch = self.model.epoch();
         for entry in entries {
             let verdict = self.model.seen(entry);
             self.judge(verdict);
+            // What lies ahead comes again when the device gets there.
+            if let Some(view) = self.devices[id.0].views.get_mut(&channel)
+                && view.stands.is_some_and(|(of, last)| of == entry.epoch && entry.seq <= last)
+                && entry.epoch == epoch
+            {
+                view.entries.insert(entry.seq, entry.clone());
+            }
         }
         let contiguous = entries.windows(2).all(|pair| pair[1].seq == pair[0].seq.next());
         self.ensure(contiguous, "pages are contiguous", || format!("of {channel}"));

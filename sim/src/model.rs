@@ -4,11 +4,14 @@
 //! that. It knows nothing of hub, sessions, wires or queues.
 //!
 //! The invariants are those of the delivery contract: I1 an ack implies a committed entry; I2 one nonce, one seq; I3 all apply the same
-//! entries in seq order; I4 no gap is passed over; and nothing of a channel reaches who is not a member.
+//! entries in seq order, and see what was amended in the same state; I4 no gap is passed over; marks only grow; and nothing of a channel reaches who is not a member.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mechat_protocol::{AccountName, Body, ChannelId, Content, Entry, Epoch, ErrorCode, Nonce, Position, Seq};
+use mechat_protocol::reply::Marks;
+use mechat_protocol::{
+    AccountName, Amendment, Body, ChannelId, Content, Entry, Epoch, ErrorCode, Nonce, Position, Seq,
+};
 
 use crate::agenda::DeviceId;
 
@@ -44,8 +47,37 @@ struct Origin {
 #[derive(Debug, Default)]
 struct Log {
     entries: Vec<Entry>,
+    /// The same, as they read now.
+    present: Vec<Entry>,
+    /// Every state that an entry was in besides the first.
+    states: BTreeMap<Seq, Vec<Entry>>,
     /// When who was a member: from the entry of the join to that of the leave, both included.
     memberships: BTreeMap<AccountName, Vec<(Seq, Option<Seq>)>>,
+}
+
+impl Log {
+    /// Brings what an amendment names up to date.
+    fn amend(&mut self, by: &Entry, amendment: &Amendment) {
+        let Some(target) = amendment.target() else { return };
+        let deletes = matches!(amendment, Amendment::Delete { .. });
+        for entry in &mut self.present {
+            let changed = if entry.seq == target {
+                entry.amend(by)
+            } else if let Body::Amended { amendment: Amendment::Edit { seq, content } } = &mut entry.body {
+                // The words of edits go with the message.
+                let loses_words = deletes && *seq == target && *content != Content::Unknown;
+                if loses_words {
+                    *content = Content::Unknown;
+                }
+                loses_words
+            } else {
+                false
+            };
+            if changed {
+                self.states.entry(entry.seq).or_default().push(entry.clone());
+            }
+        }
+    }
 }
 
 /// The model.
@@ -56,6 +88,10 @@ pub(crate) struct Model {
     /// Where each nonce stands, in the present life of the logs.
     places: BTreeMap<(AccountName, Nonce), Position>,
     said: BTreeMap<Nonce, Origin>,
+    /// What people wanted to be amended.
+    amendments: BTreeMap<Nonce, (AccountName, ChannelId, Amendment)>,
+    /// What an account was told last that it has read, in the present life of the logs.
+    read: BTreeMap<(AccountName, ChannelId), Seq>,
     /// The latest message of a device in a channel.
     order: BTreeMap<(ChannelId, usize), u64>,
     /// Their senders were told that they are refused for good.
@@ -89,6 +125,17 @@ impl Model {
         self.said.insert(said.nonce, Origin { device, account, said, number });
     }
 
+    /// Somebody wants something to be amended.
+    pub(crate) fn amends(
+        &mut self,
+        nonce: Nonce,
+        account: AccountName,
+        channel: ChannelId,
+        amendment: Amendment,
+    ) {
+        self.amendments.insert(nonce, (account, channel, amendment));
+    }
+
     /// The storage committed an entry.
     pub(crate) fn committed(&mut self, entry: &Entry) -> Verdict {
         let head = self.head(entry.channel);
@@ -110,6 +157,15 @@ impl Model {
         ensure(!self.refused.contains(&nonce), "what was refused is not said", || {
             format!("{nonce:?} was refused to its sender and is at {:?}", entry.position())
         })?;
+        if let Body::Amended { amendment } = &entry.body {
+            let wanted = self.amendments.get(&nonce);
+            let same = wanted.is_some_and(|(account, channel, wanted)| {
+                (account, channel, wanted) == (&entry.sender, &entry.channel, amendment)
+            });
+            return ensure(same, "what is amended is what was wanted", || {
+                format!("{entry:?}, not {wanted:?}")
+            });
+        }
         let Some(origin) = self.said.get(&nonce) else {
             return broken("nothing is in the log that nobody said", format!("{entry:?}"));
         };
@@ -143,6 +199,10 @@ impl Model {
             _ => {}
         }
         log.entries.push(entry.clone());
+        log.present.push(entry.clone());
+        if let Body::Amended { amendment } = &entry.body {
+            log.amend(entry, amendment);
+        }
     }
 
     fn is_member(&self, account: &AccountName, channel: ChannelId) -> bool {
@@ -155,6 +215,7 @@ impl Model {
     pub(crate) fn restored(&mut self, epoch: Epoch, logs: impl Iterator<Item = Entry>) {
         self.epoch = epoch.0;
         self.places.clear();
+        self.read.clear();
         self.order.clear();
         // What was refused in the life before may be what a resend of this one says.
         self.refused.clear();
@@ -169,9 +230,9 @@ impl Model {
         }
     }
 
-    /// Everything that the model takes for committed, to be compared with what a restarted relay finds.
+    /// Everything that the model takes for committed, as it reads now.
     pub(crate) fn log(&self, channel: ChannelId) -> &[Entry] {
-        self.logs.get(&(channel, self.epoch())).map_or(&[], |log| &log.entries)
+        self.logs.get(&(channel, self.epoch())).map_or(&[], |log| &log.present)
     }
 
     pub(crate) fn head(&self, channel: ChannelId) -> Seq {
@@ -222,10 +283,52 @@ impl Model {
         log.entries.get(usize::try_from(position.seq.0).ok()?.checked_sub(1)?)
     }
 
-    /// Somebody sees an entry: is it the log's?
+    /// Somebody was told that their amendment is in the log, or that what it asks for is so already, there.
+    pub(crate) fn amended(&self, account: &AccountName, nonce: Nonce, position: Position) -> Verdict {
+        if self.places.contains_key(&(account.clone(), nonce)) || position.epoch != self.epoch() {
+            return self.acked(account, nonce, position);
+        }
+        ensure(self.entry(position).is_some(), "what stands for an amendment is in the log", || {
+            format!("{nonce:?} of {account} at {position:?}")
+        })
+    }
+
+    /// The relay tells an account how far it has read a channel.
+    pub(crate) fn marked(&mut self, account: &AccountName, channel: ChannelId, marks: Marks) -> Verdict {
+        let head = self.head(channel);
+        let known = self.read.entry((account.clone(), channel)).or_default();
+        let before = std::mem::replace(known, marks.read);
+        ensure(before <= marks.read && marks.read <= head, "marks only grow, up to the head", || {
+            format!("{account} read {channel} up to {} after {before}, the head is {head}", marks.read)
+        })
+    }
+
+    /// What somebody has of a channel, all of it applied: is it what the log says now?
+    pub(crate) fn whole<'a>(&self, channel: ChannelId, mut view: impl Iterator<Item = &'a Entry>) -> Verdict {
+        let log = self.log(channel);
+        let stale = view.find(|entry| {
+            let at = usize::try_from(entry.seq.0).unwrap_or(0).checked_sub(1);
+            at.and_then(|at| log.get(at)) != Some(*entry)
+        });
+        ensure(stale.is_none(), "I3: all see what was amended in the same state", || {
+            format!(
+                "{stale:?} of {channel}; the log has {:?}",
+                stale.map(|stale| self.present(stale.position()))
+            )
+        })
+    }
+
+    fn present(&self, position: Position) -> Option<&Entry> {
+        self.log(position.channel).get(usize::try_from(position.seq.0).ok()?.checked_sub(1)?)
+    }
+
+    /// Somebody sees an entry: is it the log's, in a state that it was in?
     pub(crate) fn seen(&self, entry: &Entry) -> Verdict {
         let kept = self.entry(entry.position());
-        ensure(kept == Some(entry), "I3: all see the log's own entries", || {
+        let log = self.logs.get(&(entry.channel, entry.epoch));
+        let later = log.and_then(|log| log.states.get(&entry.seq));
+        let known = kept == Some(entry) || later.is_some_and(|states| states.contains(entry));
+        ensure(known, "I3: all see the log's own entries", || {
             format!("{entry:?} was seen where {kept:?} is committed")
         })
     }

@@ -2,8 +2,10 @@
 
 use mechat_client::Command;
 use mechat_client::session::Input;
-use mechat_protocol::request::{ChannelKind, HistoryRange};
-use mechat_protocol::{ChannelId, ChannelName, Content, Nonce, Seq};
+use mechat_protocol::request::{Amend, ChannelKind, HistoryRange, ListPosts, Mark, Selection, SetTyping};
+use mechat_protocol::{
+    Amendment, ChannelId, ChannelName, Content, Emoji, Message, Nonce, RequestId, Seq, Topic,
+};
 use uuid::Uuid;
 
 use crate::agenda::{DeviceId, Happening};
@@ -32,7 +34,10 @@ impl World {
             return;
         }
         let command = match self.dice.below(100) {
-            0..=69 => return self.say_something(id),
+            0..=57 => return self.say_something(id),
+            58..=65 => self.amend_something(id),
+            66..=67 => self.mark_read(id),
+            68..=69 => self.ask_besides(id),
             70..=77 => Some(Command::Join(self.channel_name())),
             78..=80 => self.leave(id),
             81..=83 => Some(Command::CreateChannel { name: self.channel_name(), kind: ChannelKind::Public }),
@@ -82,6 +87,52 @@ impl World {
         }
     }
 
+    /// Mostly something of one's own that one has seen lately.
+    fn amend_something(&mut self, id: DeviceId) -> Option<Command> {
+        let channel = self.channel(id)?;
+        let account = self.devices[id.0].account.clone();
+        let seen: Vec<Seq> = self.devices[id.0].views.get(&channel)?.entries.keys().copied().collect();
+        let latest = &seen[seen.len().saturating_sub(20)..];
+        let from = if self.dice.percent(70) { latest } else { &seen };
+        let seq = self.dice.pick(from)?;
+        let on = self.dice.percent(70);
+        let amendment = match self.dice.below(10) {
+            0..=3 => {
+                let len = usize::try_from(self.dice.spread(1, self.plan.text_max)).unwrap_or(1);
+                Amendment::Edit { seq, content: Content::text("y".repeat(len)).expect("short enough") }
+            }
+            4 => Amendment::Delete { seq },
+            5..=7 => {
+                let emoji = ["👍", "🎉", "👀"][self.dice.index(3)];
+                Amendment::React { seq, emoji: Emoji::new(emoji).expect("an emoji"), on }
+            }
+            8 => Amendment::Pin { seq, on },
+            _ => {
+                let topic = format!("topic {}", self.dice.below(3));
+                Amendment::SetTopic { topic: Topic::new(topic).expect("short") }
+            }
+        };
+        let nonce = Nonce(Uuid::from_u64_pair(self.dice.next(), self.dice.next()));
+        self.model.amends(nonce, account, channel, amendment.clone());
+        Some(call(Amend { id: RequestId(0), channel, nonce, amendment }))
+    }
+
+    fn mark_read(&mut self, id: DeviceId) -> Option<Command> {
+        let channel = self.channel(id)?;
+        let read = self.devices[id.0].views.get(&channel)?.stands.map(|(_, seq)| seq);
+        Some(call(Mark { id: RequestId(0), channel, read, level: None }))
+    }
+
+    /// What changes nothing that lasts.
+    fn ask_besides(&mut self, id: DeviceId) -> Option<Command> {
+        let (channel, id) = (self.channel(id)?, RequestId(0));
+        Some(match self.dice.below(3) {
+            0 => call(SetTyping { id, channel }),
+            1 => call(ListPosts { id, channel, which: Selection::Pinned, after: None }),
+            _ => call(ListPosts { id, channel, which: Selection::Replies { seq: Seq(2) }, after: None }),
+        })
+    }
+
     fn leave(&mut self, id: DeviceId) -> Option<Command> {
         self.channel(id).map(Command::Leave)
     }
@@ -96,4 +147,9 @@ impl World {
         };
         Some(Command::ReadHistory { channel, range })
     }
+}
+
+/// A request whose reply nobody waits for.
+fn call(request: impl Into<Message>) -> Command {
+    Command::Call { ticket: 0, request: Box::new(request.into()) }
 }

@@ -16,11 +16,11 @@ use mechat_protocol::limits::FRAME_LEN_MAX_PENDING;
 use mechat_protocol::message::Sender;
 use mechat_protocol::name::RELAY_ACCOUNT;
 use mechat_protocol::page::EncodedPage;
-use mechat_protocol::reply::Durability;
+use mechat_protocol::reply::{Durability, Marks};
 use mechat_protocol::{AccountId, AccountName, ChannelId, Entry, Message, Nonce, RequestId, UnixMillis};
 
 use crate::agenda::{Happening, Life};
-use crate::model::Violation;
+use crate::model::{Verdict, Violation};
 use crate::mutation::Mutation;
 use crate::outbound::Outbound;
 use crate::store::Answer;
@@ -45,12 +45,19 @@ pub(crate) struct Relay {
     /// Feeds that start too late, by mutation.
     pub(crate) late: BTreeMap<ConnId, BTreeSet<ChannelId>>,
     /// Messages that are not yet answered, and who was signed in when they came: neither a logout nor a lost link unsays them.
-    pub(crate) sends: BTreeMap<(ConnId, RequestId), (Nonce, Option<AccountName>)>,
+    pub(crate) sends: BTreeMap<(ConnId, RequestId), (Sent, Option<AccountName>)>,
     /// What is committed and not yet fed, in order.
     pub(crate) outcomes: VecDeque<(Ticket, Answer)>,
     /// By mutation: the present transaction was answered before it was committed.
     pub(crate) answered_early: bool,
     pub(crate) stopping: bool,
+}
+
+/// What an `ack` answers.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Sent {
+    Said(Nonce),
+    Amended(Nonce),
 }
 
 /// A connection.
@@ -212,19 +219,34 @@ impl World {
     fn judge_reply(&mut self, conn: ConnId, message: &Message) {
         let Some(relay) = &mut self.relay else { return };
         let said = message.id().and_then(|id| relay.sends.remove(&(conn, id)));
+        let account = relay.peers.get(&conn).and_then(|peer| peer.account.clone());
         let verdict = match (message, said) {
-            (Message::Ack(ack), Some((nonce, Some(by)))) => self.model.acked(&by, nonce, ack.position),
+            (Message::Ack(ack), Some((Sent::Said(nonce), Some(by)))) => {
+                self.model.acked(&by, nonce, ack.position)
+            }
+            (Message::Ack(ack), Some((Sent::Amended(nonce), Some(by)))) => {
+                self.model.amended(&by, nonce, ack.position)
+            }
+            (Message::Marked(marked), _) => self.judge_marks(account.as_ref(), marked.channel, marked.marks),
+            (Message::Marks(changed), _) => {
+                self.judge_marks(account.as_ref(), changed.channel, changed.marks)
+            }
             (Message::Ack(ack), _) => Err(Violation {
                 invariant: "an ack answers a message",
                 seen: format!("{ack:?} to {}", conn.0),
             }),
-            (_, Some((nonce, _))) => {
+            (_, Some((Sent::Said(nonce), _))) => {
                 self.model.turned_away(nonce);
                 Ok(())
             }
             _ => Ok(()),
         };
         self.judge(verdict);
+    }
+
+    /// The one who is told is signed in: marks are not told to who left meanwhile.
+    fn judge_marks(&mut self, account: Option<&AccountName>, channel: ChannelId, marks: Marks) -> Verdict {
+        account.map_or(Ok(()), |account| self.model.marked(account, channel, marks))
     }
 
     fn broadcast(&mut self, entry: Entry) {

@@ -10,6 +10,7 @@ use mechat_protocol::limits::{FRAME_LEN_MAX, FRAME_LEN_MAX_PENDING, FRAME_SKIP_M
 use tokio_util::codec::Decoder as _;
 
 use crate::agenda::{Happening, Life};
+use crate::relay::Sent;
 use crate::trace::note;
 use crate::wire::Way;
 use crate::world::World;
@@ -38,9 +39,13 @@ impl World {
             }
             match peer.decoder.decode(&mut peer.buffer) {
                 Ok(Some(Incoming::Message(message))) => {
-                    if let Message::Send(send) = &message {
-                        let said = (send.nonce, peer.account.clone());
-                        relay.sends.insert((conn, send.id), said);
+                    let sent = match &message {
+                        Message::Send(send) => Some((send.id, Sent::Said(send.nonce))),
+                        Message::Amend(amend) => Some((amend.id, Sent::Amended(amend.nonce))),
+                        _ => None,
+                    };
+                    if let Some((id, sent)) = sent {
+                        relay.sends.insert((conn, id), (sent, peer.account.clone()));
                     }
                     note!(self, "relay from {}: {}", conn.0, message.tag());
                     self.feed(Input::Message { conn, message });

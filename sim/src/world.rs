@@ -153,6 +153,7 @@ impl World {
             let missing = self.missing().unwrap_or_default();
             self.ensure(false, "I4: after peace everybody is whole", || missing);
         }
+        self.judge_views();
         self.say_goodbye();
         self.counts.relays = self.relay_lives;
     }
@@ -355,6 +356,17 @@ impl World {
             let what = self.missing_of(device)?;
             Some(format!("{what}, on device {index} of {}", device.account))
         })
+    }
+
+    /// Everybody stands at the heads: what they have is what the logs say.
+    fn judge_views(&mut self) {
+        for device in &self.devices {
+            for (channel, view) in &device.views {
+                if let Err(violation) = self.model.whole(*channel, view.entries.values()) {
+                    self.violation.get_or_insert(violation);
+                }
+            }
+        }
     }
 
     fn missing_of(&self, device: &Device) -> Option<String> {

@@ -70,6 +70,11 @@ fn a_gap_that_is_skipped_in_silence_is_found() {
     assert_eq!(found(Mutation::HideSkipped), "I3: entries follow one another");
 }
 
+#[test]
+fn an_amendment_that_leaves_its_message_as_it_was_is_found() {
+    assert!(found(Mutation::SkipAmend).starts_with("I3"));
+}
+
 #[cfg(feature = "mutations")]
 #[test]
 fn a_client_that_passes_over_gaps_is_found() {
