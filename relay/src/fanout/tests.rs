@@ -5,9 +5,10 @@ use std::task::{Context, Waker};
 use mechat_protocol::codec::{Incoming, decode};
 use mechat_protocol::limits::{OUTBOUND_LEN_MAX, RING_LEN_MAX};
 use mechat_protocol::message::Sender;
+use mechat_protocol::page::EncodedEntries;
 use mechat_protocol::reply::Presence::{self, Connected, Disconnected};
-use mechat_protocol::reply::{Participant, Pong};
-use mechat_protocol::{Body, Content, Epoch, RequestId, UnixMillis};
+use mechat_protocol::reply::{Marks, Participant, Pong};
+use mechat_protocol::{Body, Content, Epoch, Post, RequestId, UnixMillis};
 
 use super::topic::frames_of;
 use super::*;
@@ -161,6 +162,157 @@ fn the_last_entry_may_stand_in_the_middle_of_what_is_published_together() {
     // Published behind its back, as when another device left meanwhile.
     stage.fanout.unsubscribe(ConnId(0), ChannelId(1), Some(Seq(3)));
     assert_eq!(entries(&stage.drained(0)), [(1, 1), (1, 2), (1, 3)]);
+}
+
+/// The texts of entries, as they arrive or stand in a page.
+fn texts(entries: &[Entry]) -> Vec<String> {
+    entries
+        .iter()
+        .map(|entry| match &entry.body {
+            Body::Message(Post { content: Content::Text { text }, .. }) => text.as_str().to_owned(),
+            Body::Removed { by } => format!("removed by {by}"),
+            other => panic!("{other:?}"),
+        })
+        .collect()
+}
+
+fn pushed(messages: Vec<Message>) -> Vec<Entry> {
+    messages
+        .into_iter()
+        .map(|message| match message {
+            Message::Entry(entry) => entry,
+            other => panic!("{other:?}"),
+        })
+        .collect()
+}
+
+#[test]
+fn who_is_behind_or_asks_later_gets_nothing_of_what_was_deleted() {
+    let mut stage = Stage::new(1);
+    stage.say(1, 1, 5);
+    for seq in 2..=4 {
+        stage.fanout.broadcast(entry(1, seq, 3));
+    }
+    let removed =
+        |seq| Entry { body: Body::Removed { by: "ann".parse().expect("name") }, ..entry(1, seq, 1) };
+    stage.fanout.replace(removed(3));
+    stage.fanout.replace(removed(1));
+    let expected = ["removed by ann", "xxx", "removed by ann", "xxx"];
+    let page = stage.fanout.recent(ChannelId(1), HistoryRange::Latest, 10).expect("all of it");
+    assert_eq!(
+        page.entries,
+        EncodedEntries::of(&[removed(1), entry(1, 2, 3), removed(3), entry(1, 4, 3)]).expect("fits")
+    );
+    assert_eq!(texts(&pushed(stage.drained(0))), expected);
+    stage.fanout.replace(removed(9));
+    stage.say(1, 5, 4);
+    assert_eq!(texts(&pushed(stage.drained(0))), ["xxxx"], "what is not there is not replaced");
+}
+
+#[test]
+fn entries_that_grow_count_as_they_are() {
+    let mut stage = Stage::new(1);
+    let count = (RING_LEN_MAX / 16_000) as u64;
+    for seq in 1..=count {
+        stage.say(1, seq, 10);
+    }
+    for seq in 1..=count {
+        stage.fanout.replace(entry(1, seq, 16_000));
+    }
+    let before = stage.fanout.held.amount.len;
+    assert!(before > 16_000 * (RING_LEN_MAX / 16_000), "{before}");
+    stage.say(1, count + 1, 16_000);
+    stage.say(1, count + 2, 16_000);
+    assert!(
+        stage.fanout.held.amount.len <= RING_LEN_MAX,
+        "the oldest went: {}",
+        stage.fanout.held.amount.len
+    );
+    let Message::Lagged(lagged) = &stage.drained(0)[0] else { panic!("a gap is told") };
+    assert_eq!(lagged.head, Seq(count + 2));
+}
+
+fn typing(names: &[&str]) -> Typing {
+    Typing { channel: ChannelId(1), accounts: names.iter().map(|name| name.parse().expect("name")).collect() }
+}
+
+fn typists(messages: &[Message]) -> Vec<String> {
+    messages
+        .iter()
+        .map(|message| match message {
+            Message::Typing(typing) => {
+                typing.accounts.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+            }
+            Message::Entry(entry) => entry.seq.to_string(),
+            other => panic!("{other:?}"),
+        })
+        .collect()
+}
+
+#[test]
+fn of_those_who_type_only_the_latest_is_told_and_behind_the_entries() {
+    let mut stage = Stage::new(2);
+    // Nothing was said since the relay started, though the log is long.
+    stage.fanout.typing(&typing(&["ann"]));
+    assert_eq!(typists(&stage.drained(0)), ["ann"]);
+    assert!(!look(&stage.outbounds[0]).outgoing, "once");
+    stage.fanout.typing(&typing(&["bob", "ann"]));
+    stage.say(1, 41, 10);
+    stage.fanout.typing(&typing(&["bob"]));
+    assert_eq!(typists(&stage.drained(0)), ["41", "bob"]);
+    assert_eq!(
+        typists(&stage.drained(1)),
+        ["41", "bob"],
+        "who was behind all the time too: no gap, nothing old"
+    );
+    stage.say(1, 42, 10);
+    assert_eq!(typists(&stage.drained(0)), ["42"]);
+}
+
+#[test]
+fn who_typed_is_not_told_when_it_is_over_nor_to_who_comes_or_goes() {
+    let mut stage = Stage::new(3);
+    stage.fanout.typing(&typing(&["ann"]));
+    assert_eq!(typists(&stage.drained(0)), ["ann"]);
+    stage.fanout.typing(&typing(&[]));
+    assert_eq!(typists(&stage.drained(1)), [""; 0], "who reads late is not told what is over");
+    stage.fanout.typing(&typing(&["bob"]));
+    stage.fanout.broadcast(entry(1, 1, 10));
+    stage.fanout.unsubscribe(ConnId(1), ChannelId(1), Some(Seq(1)));
+    assert_eq!(typists(&stage.drained(1)), ["1"], "who leaves gets its last entry alone");
+    stage.fanout.subscribe(ConnId(1), ChannelId(1));
+    assert_eq!(typists(&stage.drained(1)), [""; 0], "who comes is told the next");
+    stage.fanout.unsubscribe(ConnId(2), ChannelId(1), None);
+    stage.fanout.typing(&typing(&["cleo"]));
+    assert_eq!(typists(&stage.drained(2)), [""; 0]);
+    assert_eq!(typists(&stage.drained(1)), ["cleo"]);
+}
+
+#[test]
+fn of_marks_the_latest_of_each_channel_is_told() {
+    let mut stage = Stage::new(1);
+    let mark = |stage: &mut Stage, channel, read| {
+        let marks = Marks { read: Seq(read), ..Marks::default() };
+        stage.fanout.marks_changed(ConnId(0), &MarksChanged { channel: ChannelId(channel), marks });
+    };
+    for read in 1..=1_000 {
+        mark(&mut stage, 1, read);
+        mark(&mut stage, 2, read);
+    }
+    let told = |stage: &Stage| -> Vec<(u64, u64)> {
+        let read = |message: &Message| match message {
+            Message::Marks(changed) => (changed.channel.0, changed.marks.read.0),
+            other => panic!("{other:?}"),
+        };
+        stage.drained(0).iter().map(read).collect()
+    };
+    assert_eq!(told(&stage), [(1, 1_000), (2, 1_000)]);
+    mark(&mut stage, 1, 1_001);
+    stage.fanout.unsubscribe(ConnId(0), ChannelId(1), None);
+    assert_eq!(told(&stage), [], "nothing of a channel that was left");
+    mark(&mut stage, 2, 1_002);
+    stage.fanout.set_signed_in(ConnId(0), false);
+    assert_eq!(told(&stage), [], "nor after the account");
 }
 
 #[test]

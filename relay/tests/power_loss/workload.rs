@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use mechat_protocol::limits::PAGE_ENTRIES_MAX;
 use mechat_protocol::request::{ChannelKind, HistoryRange};
 use mechat_protocol::{
-    AccountId, AccountName, Body, ChannelId, ChannelName, Content, Entry, Nonce, Seq, SessionId, UnixMillis,
+    AccountId, AccountName, Amendment, Body, ChannelId, ChannelName, Content, Emoji, Entry, Nonce, Seq,
+    SessionId, UnixMillis,
 };
 use mechat_relay::storage::{
     ChannelRow, NewAccount, NewToken, Rotation, SqliteStorage, Storage, TokenChange, TokenHash, Write,
@@ -100,6 +101,7 @@ impl Told {
                 let (who, channel, nonce) = *self.nonces.choose(random).expect("some");
                 append(channel, who, Some(nonce), text("again"))
             }
+            9 | 10 => amend(channel, who, random),
             _ => {
                 let nonce = Nonce(Uuid::from_u128(random.r#gen()));
                 self.nonces.push((who, channel, nonce));
@@ -133,6 +135,11 @@ impl Told {
         match (write, written) {
             (_, Written::New(entry) | Written::Known(entry)) => {
                 self.entries.insert((entry.channel, entry.seq), entry);
+            }
+            (_, Written::Amended(entry, changed)) => {
+                for entry in changed.into_iter().chain([entry]) {
+                    self.entries.insert((entry.channel, entry.seq), entry);
+                }
             }
             (_, Written::Channel(row, entry)) => {
                 let ChannelRow { id, name, .. } = row;
@@ -185,10 +192,22 @@ impl Told {
                     _ => true,
                 };
             }
+            // What was amended without an answer may read otherwise, as well as the edits of what was deleted so.
+            let unanswered: BTreeSet<Seq> = log
+                .iter()
+                .filter(|entry| !self.entries.contains_key(&(channel.id, entry.seq)))
+                .filter_map(|entry| named(&entry.body))
+                .flat_map(|named| {
+                    log.iter()
+                        .filter(move |e| self::named(&e.body) == Some(named))
+                        .map(|e| e.seq)
+                        .chain([named])
+                })
+                .collect();
             for ((_, seq), entry) in self.entries.range((channel.id, Seq(0))..=(channel.id, Seq(u64::MAX))) {
                 let index = usize::try_from(seq.0).expect("small") - 1;
                 promise!(
-                    log.get(index) == Some(entry),
+                    log.get(index) == Some(entry) || unanswered.contains(seq),
                     "lost: {seq} of channel {} was acknowledged",
                     channel.id
                 );
@@ -246,6 +265,29 @@ async fn read_all(storage: &SqliteStorage, channel: &ChannelRow) -> Result<Vec<E
 fn append(channel: ChannelId, who: u64, nonce: Option<Nonce>, body: Body) -> Write {
     let sender_name = name(who);
     Write::Append { channel, sender: AccountId(who), sender_name, nonce, at: AT, body, moderates: false }
+}
+
+/// A change of an entry that may be there.
+fn amend(channel: ChannelId, who: u64, random: &mut StdRng) -> Write {
+    let seq = Seq(random.gen_range(1..60));
+    let amendment = match random.gen_range(0..6) {
+        0..=2 => {
+            let words = format!("edit {}", random.gen_range(0..9));
+            Amendment::Edit { seq, content: Content::text(words).expect("a text") }
+        }
+        3 => Amendment::Delete { seq },
+        4 => Amendment::React { seq, emoji: Emoji::new("👍").expect("an emoji"), on: random.gen_bool(0.7) },
+        _ => Amendment::Pin { seq, on: random.gen_bool(0.7) },
+    };
+    append(channel, who, Some(Nonce(Uuid::from_u128(random.r#gen()))), Body::Amended { amendment })
+}
+
+/// What an amendment changes.
+fn named(body: &Body) -> Option<Seq> {
+    match body {
+        Body::Amended { amendment } => amendment.target(),
+        _ => None,
+    }
 }
 
 fn text(text: &str) -> Body {

@@ -4,11 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use mechat_protocol::reply::Durability;
-use mechat_protocol::request::HistoryRange;
-use mechat_protocol::{AccountId, SessionId, UnixMillis};
+use mechat_protocol::request::{HistoryRange, Query};
+use mechat_protocol::{AccountId, Amendment, Body, ChannelId, Content, Seq, SessionId, UnixMillis};
 use mechat_relay::storage::{
-    Contents, LogPart, MemoryStorage, NewToken, Rotation, SqliteStorage, Storage, TokenChange, TokenHash,
-    Written,
+    Contents, Found, LogPart, MemoryStorage, NewToken, Rotation, Search, SqliteStorage, Storage, TokenChange,
+    TokenHash, Written,
 };
 use uuid::Uuid;
 
@@ -92,6 +92,121 @@ async fn everything_that_was_committed_survives_a_kill() {
     }
     has_all(&killed.path().join("mechat.db"), &seen).await;
     drop(storage);
+}
+
+/// A storage with a channel in which Ann said this.
+async fn said(words: &[&str]) -> (tempfile::TempDir, SqliteStorage, Person, ChannelId) {
+    let (directory, storage) = sqlite();
+    let ann = person(&storage, "ann").await;
+    let lobby = channel_of(&storage, "lobby", &[&ann]).await;
+    for (nonce, words) in (1..).zip(words) {
+        one(&storage, append(lobby, &ann, Some(nonce), text(words))).await;
+    }
+    (directory, storage, ann, lobby)
+}
+
+async fn found(storage: &SqliteStorage, words: &str, channel: ChannelId) -> Vec<Seq> {
+    let query = Query::new(words.into()).expect("a query");
+    let search = Search { query, channels: vec![channel], after: None, limit: 100 };
+    match storage.search(search).await.expect("storage works") {
+        Found::Page(entries, _) => entries.iter().map(|entry| entry.seq).collect(),
+        Found::Behind => panic!("the index follows by itself"),
+    }
+}
+
+/// Whether a file of the directory has the bytes anywhere.
+fn is_anywhere(directory: &Path, bytes: &str) -> bool {
+    std::fs::read_dir(directory).expect("readable").any(|entry| {
+        let file = std::fs::read(entry.expect("an entry").path()).expect("readable");
+        file.windows(bytes.len()).any(|part| part == bytes.as_bytes())
+    })
+}
+
+#[tokio::test]
+async fn deleted_words_are_in_no_file() {
+    let long = format!("tangerine {}", "zebra ".repeat(2_000));
+    let (directory, storage, ann, lobby) = said(&["keepsake", "tangerine", &long]).await;
+    let amend = |nonce, amendment| append(lobby, &ann, Some(nonce), Body::Amended { amendment });
+    let content = Content::text("persimmon").expect("a text");
+    one(&storage, amend(11, Amendment::Edit { seq: Seq(3), content })).await;
+    assert_eq!(found(&storage, "persimmon", lobby).await, [Seq(3)]);
+    assert_eq!(found(&storage, "tangerine zebra", lobby).await, [Seq(4)]);
+    assert!(is_anywhere(directory.path(), "persimmon"), "it can be seen there");
+    for (nonce, seq) in [(12, Seq(3)), (13, Seq(4))] {
+        one(&storage, amend(nonce, Amendment::Delete { seq })).await;
+    }
+    assert_eq!(found(&storage, "tangerine", lobby).await, []);
+    storage.close().await.expect("closes");
+    drop(storage);
+    for words in ["tangerine", "persimmon", "zebra", "angerin", "ebra z"] {
+        assert!(!is_anywhere(directory.path(), words), "{words}");
+    }
+    assert!(is_anywhere(directory.path(), "keepsake"));
+}
+
+#[tokio::test]
+async fn an_index_that_is_missing_damaged_or_of_another_log_is_made_anew() {
+    let (directory, storage, _, lobby) = said(&["one word", "two words"]).await;
+    assert_eq!(found(&storage, "two", lobby).await, [Seq(3)]);
+    storage.close().await.expect("closes");
+    let path = directory.path().join("mechat.db");
+    let index = directory.path().join("mechat.db.search");
+    let (other_directory, other, _, other_lobby) = said(&["something else", "in another place"]).await;
+    one(&other, say(other_lobby, &Person { id: AccountId(1), name: name("ann") }, 9)).await;
+    assert_eq!(found(&other, "place", other_lobby).await, [Seq(3)]);
+    other.close().await.expect("closes");
+    let harms: [(&str, Box<dyn Fn() + '_>); 4] = [
+        ("missing", Box::new(|| std::fs::remove_file(&index).expect("removed"))),
+        ("rubbish", Box::new(|| std::fs::write(&index, [7; 9_000]).expect("written"))),
+        (
+            "of another log",
+            Box::new(|| {
+                let theirs = other_directory.path().join("mechat.db.search");
+                std::fs::copy(theirs, &index).expect("copied");
+            }),
+        ),
+        (
+            "of another version",
+            Box::new(|| {
+                let connection = rusqlite::Connection::open(&index).expect("opens");
+                connection.execute_batch("PRAGMA user_version = 99").expect("changes");
+            }),
+        ),
+    ];
+    for (harm, inflict) in harms {
+        inflict();
+        let storage = SqliteStorage::open(&path).expect("opens");
+        assert_eq!(found(&storage, "two", lobby).await, [Seq(3)], "{harm}");
+        assert_eq!(found(&storage, "place", lobby).await, [], "{harm}");
+        storage.close().await.expect("closes");
+    }
+}
+
+#[tokio::test]
+async fn an_index_goes_on_where_it_stopped() {
+    let (directory, storage, ann, lobby) = said(&["first"]).await;
+    assert_eq!(found(&storage, "first", lobby).await, [Seq(2)]);
+    storage.close().await.expect("closes");
+    let storage = SqliteStorage::open(&directory.path().join("mechat.db")).expect("opens");
+    let many = (1_000..3_000).map(|nonce| append(lobby, &ann, Some(nonce), text("many")));
+    all(&storage, many.collect()).await;
+    one(&storage, append(lobby, &ann, Some(2), text("last"))).await;
+    assert_eq!(found(&storage, "first", lobby).await, [Seq(2)]);
+    assert_eq!(found(&storage, "last", lobby).await, [Seq(2_003)]);
+    assert_eq!(found(&storage, "many", lobby).await.len(), 100);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn the_index_is_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let (directory, storage, _, lobby) = said(&["secret"]).await;
+    assert_eq!(found(&storage, "secret", lobby).await, [Seq(2)]);
+    for entry in std::fs::read_dir(directory.path()).expect("readable") {
+        let entry = entry.expect("an entry");
+        let mode = entry.metadata().expect("known").permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{}", entry.path().display());
+    }
 }
 
 #[tokio::test]

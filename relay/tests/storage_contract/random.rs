@@ -3,9 +3,13 @@
 //! A failure prints its seed; `MECHAT_SEED` runs that one alone.
 #![expect(clippy::print_stderr, reason = "the seed of a failure is for whoever looks at it")]
 
-use mechat_protocol::request::HistoryRange;
-use mechat_protocol::{AccountId, Body, ChannelId, Seq, SessionId, UnixMillis};
-use mechat_relay::storage::{MemoryStorage, NewToken, Storage, TokenChange, TokenHash, Write, Written};
+use mechat_protocol::request::{HistoryRange, Level, Query, Selection};
+use mechat_protocol::{
+    AccountId, Amendment, Body, ChannelId, Content, Emoji, Seq, SessionId, Topic, UnixMillis,
+};
+use mechat_relay::storage::{
+    Found, MemoryStorage, NewToken, Search, Storage, TokenChange, TokenHash, Write, Written,
+};
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom as _;
 use rand::{Rng as _, SeedableRng as _};
@@ -13,7 +17,6 @@ use uuid::Uuid;
 
 use crate::setting::{
     AT, Person, append, contents, insert_token, make, name, register, revoke_session, rotate_token, sqlite,
-    text,
 };
 
 const RUNS: usize = 12;
@@ -92,7 +95,8 @@ impl Run<'_> {
         match self.random.gen_range(0..100) {
             0..=9 => self.account().await,
             10..=49 => self.commit().await,
-            50..=69 => self.read().await,
+            50..=64 => self.read().await,
+            65..=69 => self.find().await,
             70..=77 => self.sign_in().await,
             78..=92 => self.rotate().await,
             93..=95 => self.revoke().await,
@@ -139,12 +143,71 @@ impl Run<'_> {
             // Often enough that about every other message is a member's.
             1..=3 => append(channel, &who, None, Body::Joined),
             4 => append(channel, &who, None, Body::Left),
+            5 => self.amendment(channel, &who)?,
+            6 if self.random.gen_bool(0.5) => Write::Mark {
+                channel,
+                account: who.id,
+                read: self.random.gen_bool(0.8).then(|| Seq(self.random.gen_range(0..40))),
+                level: self.random.gen_bool(0.2).then_some(Level::Mentions),
+            },
             _ => {
                 let nonce = self.random.gen_bool(0.9).then(|| self.random.gen_range(0..60));
                 let len = *[1, 30, 16_384].choose(&mut self.random)?;
-                append(channel, &who, nonce, text(&"x".repeat(len)))
+                let to = self.random.gen_bool(0.3).then(|| Seq(self.random.gen_range(1..20)));
+                let content = Content::text("x".repeat(len)).expect("a text");
+                append(channel, &who, nonce, Body::said(content, to))
             }
         })
+    }
+
+    fn amendment(&mut self, channel: ChannelId, who: &Person) -> Option<Write> {
+        let (seq, on) = (Seq(self.random.gen_range(0..40)), self.random.gen_bool(0.7));
+        let number = self.random.gen_range(0..3);
+        let amendment = match self.random.gen_range(0..10) {
+            0..=2 => {
+                Amendment::Edit { seq, content: Content::text(format!("edit {number}")).expect("a text") }
+            }
+            3 => Amendment::Delete { seq },
+            4..=6 => {
+                let emoji = Emoji::new(["👍", "🎉", "👀"].choose(&mut self.random)?).expect("an emoji");
+                Amendment::React { seq, emoji, on }
+            }
+            7..=8 => Amendment::Pin { seq, on },
+            _ => Amendment::SetTopic { topic: Topic::new(format!("topic {number}")).expect("short") },
+        };
+        let nonce = self.random.gen_range(0..200);
+        Some(match append(channel, who, Some(nonce), Body::Amended { amendment }) {
+            Write::Append { channel, sender, sender_name, nonce, at, body, .. } => {
+                let moderates = self.random.gen_bool(0.5);
+                Write::Append { channel, sender, sender_name, nonce, at, body, moderates }
+            }
+            other => other,
+        })
+    }
+
+    /// Pinned messages, replies, and words.
+    async fn find(&mut self) {
+        let (channel, seq) = (self.channel(), Seq(self.random.gen_range(0..40)));
+        let limit = self.random.gen_range(1..20);
+        for which in [Selection::Pinned, Selection::Replies { seq }] {
+            let after = Seq(self.random.gen_range(0..20));
+            agreed!(self, |storage| {
+                storage.read_posts(channel, which, after, limit).await.expect("storage works")
+            });
+        }
+        let words = ["edit", "edit 1", "x", "from:ann", "from:bob edit", "from:zoë x"];
+        let query = Query::new((*words.choose(&mut self.random).expect("some")).into()).expect("a query");
+        // One channel: between channels, what was said in the same millisecond has no order.
+        let search = Search { query, channels: vec![channel], after: None, limit: 100 };
+        agreed!(self, |storage| {
+            match storage.search(search.clone()).await.expect("storage works") {
+                Found::Page(mut entries, next) => {
+                    entries.sort_by_key(|entry| entry.seq);
+                    (entries, next.is_some())
+                }
+                Found::Behind => panic!("the index follows by itself"),
+            }
+        });
     }
 
     /// Mostly one that exists.

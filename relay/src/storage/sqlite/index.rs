@@ -229,14 +229,14 @@ impl Open {
         }
         for row in &rows {
             match &row.body {
-                Body::Message(_) => set(&transaction, channel, row)?,
+                Body::Message(_) => set(&transaction, channel, row, None)?,
                 Body::Amended { amendment: Amendment::Edit { seq, .. } | Amendment::Delete { seq } } => {
                     let present = log
                         .prepare_cached(ONE)?
                         .query_row([signed(channel.0), signed(seq.0)], read)
                         .optional()?;
-                    forget(&transaction, channel, *seq)?;
-                    present.map_or(Ok(()), |row| set(&transaction, channel, &row))?;
+                    let number = forget(&transaction, channel, *seq)?;
+                    present.map_or(Ok(()), |row| set(&transaction, channel, &row, number))?;
                 }
                 _ => {}
             }
@@ -331,11 +331,11 @@ fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
     Ok(Row { seq: seq(row, 0)?, at_ms: row.get(1)?, sender: row.get(2)?, body: blob(row, 3)? })
 }
 
-/// Enters the words of a message, if it has some.
-fn set(connection: &Connection, channel: ChannelId, row: &Row) -> rusqlite::Result<()> {
+/// Enters the words of a message, if it has some; under the number that it had.
+fn set(connection: &Connection, channel: ChannelId, row: &Row, number: Option<i64>) -> rusqlite::Result<()> {
     let Body::Message(post) = &row.body else { return Ok(()) };
     let Content::Text { text } = &post.content else { return Ok(()) };
-    let id = free_number(connection, row.at_ms)?;
+    let id = number.map_or_else(|| free_number(connection, row.at_ms), Ok)?;
     connection
         .prepare_cached("INSERT INTO posts (id, channel, seq, sender) VALUES (?1, ?2, ?3, ?4)")?
         .execute([id, signed(channel.0), signed(row.seq.0), row.sender])?;
@@ -361,13 +361,16 @@ fn free_number(connection: &Connection, at_ms: i64) -> rusqlite::Result<i64> {
     }
 }
 
-fn forget(connection: &Connection, channel: ChannelId, seq: Seq) -> rusqlite::Result<()> {
+/// Takes a message out; the number that it had.
+fn forget(connection: &Connection, channel: ChannelId, seq: Seq) -> rusqlite::Result<Option<i64>> {
     let id: Option<i64> = connection
         .prepare_cached("DELETE FROM posts WHERE channel = ?1 AND seq = ?2 RETURNING id")?
         .query_row([signed(channel.0), signed(seq.0)], |row| row.get(0))
         .optional()?;
-    let Some(id) = id else { return Ok(()) };
-    connection.prepare_cached("DELETE FROM words WHERE rowid = ?1")?.execute([id]).map(drop)
+    if let Some(id) = id {
+        connection.prepare_cached("DELETE FROM words WHERE rowid = ?1")?.execute([id])?;
+    }
+    Ok(id)
 }
 
 /// A log that begins anew has none of what was entered before.

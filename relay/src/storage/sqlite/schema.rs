@@ -199,6 +199,48 @@ mod tests {
     }
 
     #[test]
+    fn who_was_a_member_before_there_were_marks_has_read_all_and_replies_are_known() {
+        use mechat_protocol::{Content, Seq};
+        let directory = tempfile::tempdir().expect("directory");
+        let mut connection = Connection::open(directory.path().join("older.db")).expect("opens");
+        connection.execute_batch(&MIGRATIONS[..2].concat()).expect("the second schema");
+        connection
+            .execute_batch(
+                "PRAGMA user_version = 2; PRAGMA foreign_keys = OFF;
+                 INSERT INTO channels (id, name, folded, kind, created_ms, epoch, head) VALUES (1, 'a', 'a', 'public', 0, 7, 3);
+                 INSERT INTO members (channel, account) VALUES (1, 1);",
+            )
+            .expect("fills");
+        let said = |seq: i64, words: &str, to: Option<Seq>| {
+            let body = Body::said(Content::text(words).expect("a text"), to);
+            let body = rmp_serde::to_vec_named(&body).expect("encodes");
+            connection
+                .execute(
+                    "INSERT INTO log (channel, seq, epoch, at_ms, sender, body) VALUES (1, ?1, 7, 0, 1, ?2)",
+                    params![seq, body],
+                )
+                .expect("says");
+        };
+        said(1, "what?", None);
+        said(2, "that", Some(Seq(1)));
+        said(3, "the field is called in_reply_to", None);
+        prepare(&mut connection, &SqliteOptions::default()).expect("prepares");
+        let marks: (i64, i64, String) = connection
+            .query_row("SELECT epoch, read, level FROM members", [], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            })
+            .expect("reads");
+        assert_eq!(marks, (7, 3, "all".to_owned()));
+        let mut statement = connection.prepare("SELECT named, kind, seq FROM namings").expect("prepares");
+        let namings: Vec<(i64, i64, i64)> = statement
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+            .expect("reads")
+            .collect::<Result<_, _>>()
+            .expect("reads");
+        assert_eq!(namings, [(1, 0, 2)]);
+    }
+
+    #[test]
     fn commits_are_synced() {
         let directory = tempfile::tempdir().expect("directory");
         let mut connection = Connection::open(directory.path().join("a.db")).expect("opens");
