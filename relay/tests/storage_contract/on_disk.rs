@@ -155,26 +155,19 @@ async fn an_index_that_is_missing_damaged_or_of_another_log_is_made_anew() {
     one(&other, say(other_lobby, &Person { id: AccountId(1), name: name("ann") }, 9)).await;
     assert_eq!(found(&other, "place", other_lobby).await, [Seq(3)]);
     other.close().await.expect("closes");
-    let harms: [(&str, Box<dyn Fn() + '_>); 4] = [
-        ("missing", Box::new(|| std::fs::remove_file(&index).expect("removed"))),
-        ("rubbish", Box::new(|| std::fs::write(&index, [7; 9_000]).expect("written"))),
-        (
-            "of another log",
-            Box::new(|| {
+    for harm in ["missing", "rubbish", "of another log", "of another version"] {
+        match harm {
+            "missing" => std::fs::remove_file(&index).expect("removed"),
+            "rubbish" => std::fs::write(&index, [7; 9_000]).expect("written"),
+            "of another log" => {
                 let theirs = other_directory.path().join("mechat.db.search");
                 std::fs::copy(theirs, &index).expect("copied");
-            }),
-        ),
-        (
-            "of another version",
-            Box::new(|| {
+            }
+            _ => {
                 let connection = rusqlite::Connection::open(&index).expect("opens");
                 connection.execute_batch("PRAGMA user_version = 99").expect("changes");
-            }),
-        ),
-    ];
-    for (harm, inflict) in harms {
-        inflict();
+            }
+        }
         let storage = SqliteStorage::open(&path).expect("opens");
         assert_eq!(found(&storage, "two", lobby).await, [Seq(3)], "{harm}");
         assert_eq!(found(&storage, "place", lobby).await, [], "{harm}");
