@@ -140,6 +140,13 @@ async fn main() {
         row("sqlite", &sqlite, batch, say).await;
         bare_of_its_own(directory.path(), batch).await;
     }
+    let path = directory.path().join("no-index.db");
+    let without =
+        SqliteStorage::open_with(&path, &SqliteOptions { no_index: true, ..options }).expect("opens");
+    settle(&without).await;
+    for batch in [1, 128] {
+        row("without an index", &without, batch, say).await;
+    }
     tokens("sqlite tokens", &sqlite, 128).await;
     let memory = MemoryStorage::default();
     settle(&memory).await;

@@ -348,15 +348,17 @@ fn set(connection: &Connection, channel: ChannelId, row: &Row, number: Option<i6
 /// A number of its own for a message of that time.
 fn free_number(connection: &Connection, at_ms: i64) -> rusqlite::Result<i64> {
     let mut first = signed(first_number(UnixMillis(at_ms)));
+    // Ever more at a time: where a clock stood still, very many have the same time.
+    let mut room = signed(NUMBERS_PER_MS);
     loop {
-        let end = first + signed(NUMBERS_PER_MS);
+        let end = first.saturating_add(room);
         let last: Option<i64> = connection
             .prepare_cached("SELECT max(id) FROM posts WHERE id >= ?1 AND id < ?2")?
             .query_row([first, end], |row| row.get(0))?;
         match last {
             None => return Ok(first),
             Some(last) if last + 1 < end => return Ok(last + 1),
-            Some(_) => first = end,
+            Some(_) => (first, room) = (end, room.saturating_mul(16)),
         }
     }
 }
@@ -379,4 +381,29 @@ fn forget_channel(connection: &Connection, channel: ChannelId) -> rusqlite::Resu
         .prepare_cached("DELETE FROM words WHERE rowid IN (SELECT id FROM posts WHERE channel = ?1)")?
         .execute([signed(channel.0)])?;
     connection.prepare_cached("DELETE FROM posts WHERE channel = ?1")?.execute([signed(channel.0)]).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_of_one_moment_have_numbers_of_their_own_in_their_order() {
+        let connection = Connection::open_in_memory().expect("opens");
+        connection.execute_batch(TABLES).expect("makes");
+        let mut last = 0;
+        for seq in 1..=20_000 {
+            let number = free_number(&connection, 1_767_225_600_000).expect("reads");
+            assert!(number > last, "{number} follows {last}");
+            last = number;
+            connection
+                .prepare_cached("INSERT INTO posts (id, channel, seq, sender) VALUES (?1, 1, ?2, 1)")
+                .and_then(|mut insert| insert.execute([number, seq]))
+                .expect("a number of its own");
+        }
+        let later = free_number(&connection, 1_767_225_600_001).expect("reads");
+        assert!(later > last, "what was borrowed is not given twice");
+        assert!(last < 1 << 53);
+        assert_eq!(free_number(&connection, i64::MIN).expect("reads"), 1);
+    }
 }
