@@ -52,7 +52,7 @@ pub(crate) struct Device {
     pub(crate) views: BTreeMap<ChannelId, View>,
     pub(crate) names: BTreeMap<ChannelName, ChannelId>,
     /// Where the session was told that the cache stands, in channels that it has not told of yet.
-    resumed: BTreeMap<ChannelId, (Epoch, Seq)>,
+    resumed: BTreeMap<ChannelId, View>,
 }
 
 /// What survives the program.
@@ -63,8 +63,8 @@ pub(crate) struct Disk {
     busy_until_ms: u64,
     /// In the order in which they were said.
     pub(crate) outbox: Vec<Unsent>,
-    /// How far each log is in the cache.
-    cache: BTreeMap<ChannelId, (Epoch, Seq)>,
+    /// What of each log is in the cache.
+    cache: BTreeMap<ChannelId, View>,
 }
 
 /// A connection from the device's side.
@@ -77,7 +77,7 @@ pub(crate) struct DeviceLink {
 }
 
 /// Where a client stands in a channel.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct View {
     /// The life of the log and the last entry that was applied.
     pub(crate) stands: Option<(Epoch, Seq)>,
@@ -86,6 +86,14 @@ pub(crate) struct View {
 }
 
 impl View {
+    /// Goes back by so many entries. What they amended stays amended: to apply them again is harmless.
+    fn forget_last(&mut self, count: u64) {
+        if let Some((_, last)) = &mut self.stands {
+            *last = Seq(last.0.saturating_sub(count));
+            self.entries.split_off(&last.next());
+        }
+    }
+
     /// Enters an entry, and lets it amend what it names.
     fn apply(&mut self, entry: &Entry) {
         if let Body::Amended { amendment } = &entry.body {
@@ -167,14 +175,10 @@ impl World {
         }
         note!(self, "device {} crashes", id.0);
         device.signed_in = false;
-        for (channel, view) in std::mem::take(&mut device.views) {
+        for (channel, mut view) in std::mem::take(&mut device.views) {
             // What was handed on last may not have been written.
-            let unwritten = if self.dice.percent(70) { 0 } else { self.dice.below(10) };
-            let cached = view.stands.map(|(epoch, seq)| (epoch, Seq(seq.0.saturating_sub(unwritten))));
-            match cached {
-                Some(cached) => drop(device.disk.cache.insert(channel, cached)),
-                None => drop(device.disk.cache.remove(&channel)),
-            }
+            view.forget_last(if self.dice.percent(70) { 0 } else { self.dice.below(10) });
+            device.disk.cache.insert(channel, view);
         }
         device.resumed.clear();
         device.names.clear();
@@ -424,8 +428,8 @@ impl World {
             Event::Joined(info) => {
                 let device = &mut self.devices[id.0];
                 device.names.insert(info.name, info.channel);
-                let stands = device.resumed.remove(&info.channel);
-                device.views.entry(info.channel).or_insert(View { stands });
+                let cached = device.resumed.remove(&info.channel).unwrap_or_default();
+                device.views.entry(info.channel).or_insert(cached);
             }
             Event::Left(channel) => {
                 let device = &mut self.devices[id.0];
@@ -476,12 +480,11 @@ impl World {
         if device.views.is_empty() && device.resumed.is_empty() {
             device.resumed.clone_from(&device.disk.cache);
         }
-        let log = |(channel, (epoch, last)): (&ChannelId, &(Epoch, Seq))| KnownLog {
-            channel: *channel,
-            epoch: *epoch,
-            last: *last,
+        let log = |(channel, view): (&ChannelId, &View)| {
+            let (epoch, last) = view.stands?;
+            Some(KnownLog { channel: *channel, epoch, last })
         };
-        let logs = device.resumed.iter().map(log).collect();
+        let logs = device.resumed.iter().filter_map(log).collect();
         let command = Command::Known { account: device.account.clone(), logs };
         self.todo.push_back((id, Input::Command(command)));
     }
@@ -492,6 +495,8 @@ impl World {
         let Some(view) = self.devices[id.0].views.get_mut(&channel) else { return };
         let before = view.stands;
         view.stands = before.map(|(epoch, _)| (epoch, to));
+        // What amended them may lie in the gap.
+        view.entries.clear();
         self.ensure(
             before.is_some_and(|(_, last)| last.next() == from && from <= to),
             "I4: a gap is declared from where it begins",
