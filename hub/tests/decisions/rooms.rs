@@ -25,7 +25,7 @@ fn a_join_is_answered_then_subscribed_then_broadcast() {
     );
     assert_eq!(
         stage.say(2, join(5, "lobby")),
-        ["2 < joined 5 1 lobby by relay head 1 members 3"],
+        ["2 < joined 5 1 lobby by relay head 1 members 3 read 1 All"],
         "no entry"
     );
 }
