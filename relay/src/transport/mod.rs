@@ -7,7 +7,6 @@
 //! Invariants: nothing here waits, but for the handshake; sealed bytes leave in order; what a connection holds of received
 //! bytes is less than one record, or two while a message of the handshake spans them.
 
-use std::cell::RefCell;
 use std::io;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -26,6 +25,10 @@ use tokio::net::TcpStream;
 
 use crate::admission::Admitted;
 
+mod scratch;
+#[cfg(test)]
+mod tests;
+
 /// Bytes of the longest TLS record: 2^14 of content, 256 of expansion, 5 of header (RFC 8446 §5.2).
 const RECORD_LEN_MAX: usize = 16_384 + 256 + 5;
 /// Bytes of content of a record.
@@ -36,21 +39,6 @@ const RECORD_OVERHEAD: usize = 32;
 const RECEIVE_LEN: usize = 2 * RECORD_LEN_MAX;
 /// Bytes of content that are sealed and written at a time. Together with its records it stays in a core's cache.
 const SEND_LEN: usize = 4 * CONTENT_LEN_MAX;
-
-/// Memory that the connections of a thread share: one uses it at a time, and never across an await.
-struct Scratch {
-    received: Box<[u8]>,
-    content: Vec<u8>,
-    sealed: Box<[u8]>,
-}
-
-thread_local! {
-    static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch {
-        received: vec![0; RECEIVE_LEN].into(),
-        content: Vec::with_capacity(SEND_LEN),
-        sealed: vec![0; SEND_LEN + (SEND_LEN / CONTENT_LEN_MAX + 1) * RECORD_OVERHEAD].into(),
-    });
-}
 
 /// A connection after its handshake.
 pub struct Transport {
@@ -169,7 +157,7 @@ impl Transport {
     /// Of a guest less is taken at a time.
     pub fn try_receive(&mut self, content: &mut BytesMut, is_guest: bool) -> io::Result<Received> {
         let Self { stream, tls, received, unsent } = self;
-        SCRATCH.with_borrow_mut(|Scratch { received: scratch, .. }| {
+        scratch::receiving(|scratch| {
             let half = received.len();
             if half == scratch.len() {
                 // Only a message of the handshake may span records, and none is so long.
@@ -199,24 +187,19 @@ impl Transport {
     /// Seals frames into as few records as they fit, and gives the socket what it takes. The rest waits for
     /// [`Transport::try_flush`].
     pub fn try_send(&mut self, frames: &[Bytes]) -> io::Result<()> {
-        SCRATCH.with_borrow_mut(|Scratch { content, sealed, .. }| {
+        scratch::sending(|gathered, sealed| {
             if let [frame] = frames {
                 return frame.chunks(SEND_LEN).try_for_each(|part| self.send(part, sealed));
             }
             for mut frame in frames.iter().map(|frame| &frame[..]) {
                 while !frame.is_empty() {
-                    let (part, rest) = frame.split_at(frame.len().min(SEND_LEN - content.len()));
-                    content.extend_from_slice(part);
-                    frame = rest;
-                    if content.len() == SEND_LEN {
-                        self.send(content, sealed)?;
-                        content.clear();
+                    frame = gathered.add(frame);
+                    if gathered.is_full() {
+                        gathered.take(|content| self.send(content, sealed))?;
                     }
                 }
             }
-            let sent = if content.is_empty() { Ok(()) } else { self.send(content, sealed) };
-            content.clear();
-            sent
+            if gathered.is_empty() { Ok(()) } else { gathered.take(|content| self.send(content, sealed)) }
         })
     }
 
@@ -262,7 +245,7 @@ impl Transport {
         let mut drained = 0;
         while drained < len_max {
             self.stream.readable().await?;
-            let read = SCRATCH.with_borrow_mut(|scratch| self.stream.try_read(&mut scratch.received));
+            let read = scratch::receiving(|scratch| self.stream.try_read(scratch));
             match read {
                 Ok(0) => return Ok(()),
                 Ok(read) => drained += read,
