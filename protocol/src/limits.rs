@@ -96,10 +96,11 @@ pub const PUBLISH_LEN_MAX: usize = 32_768;
 pub const BATCH_WEIGHT_MAX: usize = 64;
 /// Connections at a time, unless the relay is told otherwise; further ones are closed with `relay_full`.
 pub const CONNECTIONS_MAX: usize = 65_536;
-/// TLS handshakes at a time, from the peer's first byte on; further ones wait.
-pub const HANDSHAKES_MAX: usize = 256;
-/// Of these, from one IPv4 address or one /64 network of IPv6.
-pub const HANDSHAKES_PER_ADDRESS_MAX: usize = 32;
+/// Steps of TLS handshakes from one IPv4 address, or one /64 network of IPv6, that are computed or next at a time; further ones
+/// wait. Of all addresses together as many are computed as the relay has processors but one, and one at least.
+pub const HANDSHAKES_PER_ADDRESS_MAX: usize = 2;
+/// TLS records that a client may send in its handshake.
+pub const HANDSHAKE_RECORDS_MAX: usize = 32;
 /// Connections that are not signed in; further ones are closed at once.
 pub const PENDING_MAX: usize = 8_192;
 /// Of these, from one IPv4 address or one /64 network of IPv6.
@@ -163,7 +164,6 @@ const _: () = {
     );
     assert!(RING_LEN_MAX <= RINGS_LEN_MAX, "a part is not more than the whole");
     assert!(PENDING_MAX < CONNECTIONS_MAX, "strangers cannot take every place");
-    assert!(8 * HANDSHAKES_PER_ADDRESS_MAX <= HANDSHAKES_MAX, "one address cannot take every turn");
     assert!(PENDING_PER_ADDRESS_MAX < PENDING_MAX, "one address cannot take every place");
     assert!(HISTORIES_IN_FLIGHT_MAX <= IN_FLIGHT_MAX, "a part is not more than the whole");
     assert!(2 * PING_INTERVAL_MS < IDLE_TIMEOUT_MS, "one lost ping does not end a session");

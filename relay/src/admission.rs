@@ -4,18 +4,18 @@
 //! Owns the counts. A handshake costs a hundred times what a message costs, and a connection that is not signed in is
 //! nobody's yet: neither may take what members need.
 //!
-//! Invariants: each count is given back by a guard, however the connection ends; a handshake waits for its turn only once the
-//! peer has begun to speak, so that who says nothing keeps nobody out; one address has a small share of the turns.
+//! Invariants: each count is given back by a guard, however the connection ends; a turn is held only while there is something
+//! to compute, so that who says nothing, or half of it, keeps nobody out; however many of one address wait for their turns, few
+//! of them stand before those of others.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
+use std::num::NonZero;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use mechat_protocol::limits::{
-    HANDSHAKES_MAX, HANDSHAKES_PER_ADDRESS_MAX, PENDING_MAX, PENDING_PER_ADDRESS_MAX,
-};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use mechat_protocol::limits::{HANDSHAKES_PER_ADDRESS_MAX, PENDING_MAX, PENDING_PER_ADDRESS_MAX};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// The counts.
 #[derive(Debug, Clone)]
@@ -71,10 +71,15 @@ pub struct Admitted {
 }
 
 impl Admission {
-    /// Room for so many connections.
+    /// Room for so many connections. All processors but one may compute handshakes, so that one is left to members.
     pub fn new(connections_max: usize) -> Self {
+        let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+        Self::with_turns(connections_max, (processors - 1).max(1))
+    }
+
+    fn with_turns(connections_max: usize, turns: usize) -> Self {
         Self {
-            handshakes: Arc::new(Semaphore::new(HANDSHAKES_MAX)),
+            handshakes: Arc::new(Semaphore::new(turns)),
             pending: Arc::default(),
             connections: Arc::default(),
             connections_max,
@@ -126,13 +131,12 @@ impl Pending {
 }
 
 impl Admitted {
-    /// Waits until its handshake may begin, first among those of its address. It goes on until the permits are dropped.
+    /// Waits until the next step of its handshake may be computed, first among those of its address. The turn lasts until the
+    /// permits are dropped; nothing may be waited for meanwhile.
     #[expect(clippy::missing_panics_doc, reason = "nobody closes the semaphores")]
-    pub async fn handshake(&self) -> [OwnedSemaphorePermit; 2] {
+    pub async fn turn(&self) -> [SemaphorePermit<'_>; 2] {
         let [of_source, of_all] = &self.handshakes;
-        let permit = async |turns: &Arc<Semaphore>| {
-            Arc::clone(turns).acquire_owned().await.expect("the semaphore is never closed")
-        };
+        let permit = async |turns| Semaphore::acquire(turns).await.expect("the semaphore is never closed");
         [permit(of_source).await, permit(of_all).await]
     }
 
@@ -235,16 +239,24 @@ mod tests {
     }
 
     #[test]
-    fn the_handshakes_of_one_address_wait_for_one_another_and_keep_no_other_out() {
-        let admission = Admission::new(8);
-        let slow = admit(&admission, "192.0.2.1").expect("there is room");
-        let turn = |admitted: &Admitted| admitted.handshake().now_or_never();
-        let mut running: Vec<_> =
-            (0..HANDSHAKES_PER_ADDRESS_MAX).map(|_| turn(&slow).expect("its turn")).collect();
-        assert!(turn(&slow).is_none(), "its share is taken");
-        let other = admit(&admission, "192.0.2.2").expect("there is room");
-        assert!(turn(&other).is_some());
-        drop(running.pop());
-        assert!(turn(&slow).is_some());
+    fn however_many_of_one_address_wait_for_a_turn_few_stand_before_another() {
+        let admission = Admission::with_turns(8, 1);
+        let [crowd, other] = ["192.0.2.1", "192.0.2.2"].map(|of| admit(&admission, of).expect("room"));
+        let waiting = |admitted| {
+            let mut turn = Box::pin(Admitted::turn(admitted));
+            assert!(turn.as_mut().now_or_never().is_none(), "somebody else computes");
+            turn
+        };
+        let first = crowd.turn().now_or_never().expect("nobody computes");
+        let mut crowd: Vec<_> = (0..100).map(|_| waiting(&crowd)).collect();
+        let mut other = waiting(&other);
+        drop(first);
+        let mut before = 0;
+        while other.as_mut().now_or_never().is_none() {
+            let turn = crowd.iter_mut().find_map(|turn| turn.as_mut().now_or_never());
+            drop(turn.expect("nobody else computes"));
+            before += 1;
+        }
+        assert!(before < HANDSHAKES_PER_ADDRESS_MAX, "{before} were before it");
     }
 }

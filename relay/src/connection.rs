@@ -115,7 +115,7 @@ pub async fn serve(
         }
     };
     drop(config);
-    let Accepted { mut transport, exporter, content } = accepted;
+    let Accepted { mut transport, exporter } = accepted;
     if place.is_beyond {
         let _ = tokio::time::timeout(LINGER, Box::pin(turn_away(&mut transport))).await;
         return;
@@ -128,11 +128,11 @@ pub async fn serve(
     let connection = Connection {
         transport,
         outbound,
-        content,
+        content: BytesMut::new(),
         decoder: FrameDecoder::new(Sender::Client, FRAME_LEN_MAX_PENDING, 0),
         closed: Some(ClosedGuard { conn, driver }),
         with_driver: false,
-        undecoded: true,
+        undecoded: false,
         at_end: false,
         stuck: None,
     };

@@ -15,7 +15,7 @@ use bytes::{Bytes, BytesMut};
 use mechat_certs::exporter::{Exporter, NoExporter};
 use mechat_certs::password::{BINDING_LEN, EXPORTER_LABEL};
 use mechat_certs::tls::speaks_mechat;
-use mechat_protocol::limits::{HANDSHAKE_TIMEOUT_MS, UNSENT_LEN_MAX};
+use mechat_protocol::limits::{HANDSHAKE_RECORDS_MAX, HANDSHAKE_TIMEOUT_MS, UNSENT_LEN_MAX};
 use rustls::ServerConfig;
 use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
 use rustls::unbuffered::{
@@ -31,6 +31,8 @@ mod tests;
 
 /// Bytes of the longest TLS record: 2^14 of content, 256 of expansion, 5 of header (RFC 8446 §5.2).
 const RECORD_LEN_MAX: usize = 16_384 + 256 + 5;
+/// Bytes of a record's header: type, version, length (RFC 8446 §5.1).
+const HEADER_LEN: usize = 5;
 /// Bytes of content of a record.
 const CONTENT_LEN_MAX: usize = 16_384;
 /// Bytes that a record of ours has besides its content: header, inner type, tag; 22 with every suite of TLS 1.3.
@@ -62,6 +64,9 @@ pub enum HandshakeError {
     /// It took too long.
     #[error("the TLS handshake took more than {HANDSHAKE_TIMEOUT_MS} ms")]
     TimedOut,
+    /// It was cut into too many pieces.
+    #[error("the TLS handshake took more than {HANDSHAKE_RECORDS_MAX} records")]
+    TooManyRecords,
     /// The peer went away.
     #[error("TCP: {0}")]
     Io(#[from] io::Error),
@@ -93,36 +98,48 @@ pub struct Accepted {
     pub transport: Transport,
     /// 32 bytes that only the two ends of this TLS connection know (RFC 8446 §7.5).
     pub exporter: [u8; BINDING_LEN],
-    /// What the peer sent right behind its handshake.
-    pub content: BytesMut,
 }
 
-/// Shakes hands with a peer, once it has begun to speak and it is its turn.
+/// Shakes hands with a peer, once it has begun to speak. All of it, waiting for its turns included, takes at most
+/// `HANDSHAKE_TIMEOUT_MS`.
 pub async fn accept(
     stream: TcpStream,
     config: &ServerConfig,
     admitted: &Admitted,
 ) -> Result<Accepted, HandshakeError> {
     let limit = Duration::from_millis(HANDSHAKE_TIMEOUT_MS);
-    let begun = tokio::time::timeout(limit, stream.readable()).await;
-    begun.map_err(|_| HandshakeError::TimedOut)??;
-    let _turn = admitted.handshake().await;
-    tokio::time::timeout(limit, shake_hands(stream, config)).await.map_err(|_| HandshakeError::TimedOut)?
+    let accepted = tokio::time::timeout(limit, shake_hands(stream, config, admitted)).await;
+    accepted.map_err(|_| HandshakeError::TimedOut)?
 }
 
-async fn shake_hands(stream: TcpStream, config: &ServerConfig) -> Result<Accepted, HandshakeError> {
+async fn shake_hands(
+    stream: TcpStream,
+    config: &ServerConfig,
+    admitted: &Admitted,
+) -> Result<Accepted, HandshakeError> {
+    // Who says nothing has no state of TLS.
+    stream.readable().await?;
     stream.set_nodelay(true)?;
     hold_little(&stream)?;
     let (config, exporter) = Exporter::watch(config);
     let tls = Box::new(UnbufferedServerConnection::new(config)?);
     let mut transport = Transport { stream, tls, received: Vec::new(), unsent: Unsent::default() };
-    let mut content = BytesMut::new();
+    let mut records = 0;
     while transport.tls.is_handshaking() {
-        transport.stream.readable().await?;
-        let received = transport.try_receive(&mut content, true);
+        records += 1;
+        if records > HANDSHAKE_RECORDS_MAX {
+            return Err(HandshakeError::TooManyRecords);
+        }
+        if transport.receive_record().await? == Received::End {
+            return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+        }
+        // A turn is for computing, which now can be done without waiting: who waits for its peer keeps nobody waiting.
+        let turn = admitted.turn().await;
+        let opened = transport.open_received();
+        drop(turn);
         // An alert says why, to a peer that is still there.
         transport.flush().await?;
-        if received? == Received::End {
+        if opened? == Received::End {
             return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
         }
     }
@@ -130,7 +147,7 @@ async fn shake_hands(stream: TcpStream, config: &ServerConfig) -> Result<Accepte
         return Err(HandshakeError::NoAlpn);
     }
     let exporter = exporter.export(transport.tls.negotiated_cipher_suite(), EXPORTER_LABEL)?;
-    Ok(Accepted { transport, exporter, content })
+    Ok(Accepted { transport, exporter })
 }
 
 impl Transport {
@@ -140,6 +157,42 @@ impl Transport {
             self.try_flush()?;
         }
         Ok(())
+    }
+
+    /// Receives one whole record behind what is held, and nothing beyond it. What is no record counts as a whole one.
+    async fn receive_record(&mut self) -> io::Result<Received> {
+        let start = self.received.len();
+        loop {
+            let held = self.received.len();
+            let end = start + record_len(&self.received[start..]);
+            if held == end {
+                return Ok(Received::Some);
+            }
+            if end > RECEIVE_LEN {
+                // Only a message of the handshake may span records, and none is so long.
+                return Err(io::Error::other(format!("more than {RECEIVE_LEN} bytes and no whole message")));
+            }
+            self.stream.readable().await?;
+            let read = scratch::receiving(|scratch| {
+                let read = self.stream.try_read(&mut scratch[..end - held]);
+                self.received.extend_from_slice(&scratch[..read.as_ref().copied().unwrap_or(0)]);
+                read
+            });
+            match read {
+                Ok(0) => return Ok(Received::End),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Opens the records that are held. There is no content in those of a handshake.
+    fn open_received(&mut self) -> io::Result<Received> {
+        let Self { tls, received, unsent, .. } = self;
+        let opened = open(tls, received, &mut BytesMut::new(), &mut unsent.bytes);
+        *received = received[opened.used..].to_vec();
+        opened.result.map_err(io::Error::other)
     }
 
     /// Ready once there is something to receive, or an end.
@@ -268,6 +321,14 @@ fn hold_little(stream: &TcpStream) -> io::Result<()> {
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 fn hold_little(_stream: &TcpStream) -> io::Result<()> {
     Ok(())
+}
+
+/// How long a record is as far as its beginning tells: its header, until that is there.
+fn record_len(beginning: &[u8]) -> usize {
+    match *beginning {
+        [0x14..=0x17, 3, _, high, low, ..] => HEADER_LEN + usize::from(u16::from_be_bytes([high, low])),
+        _ => HEADER_LEN,
+    }
 }
 
 /// What came of opening records: how many bytes are used up, and what they said.

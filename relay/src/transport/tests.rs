@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use futures_util::future::select_all;
+use futures_util::poll;
 use mechat_certs::{Expectation, RelayIdentity, trust};
 use mechat_protocol::RelayAddress;
 use mechat_protocol::limits::CONNECTIONS_MAX;
@@ -89,4 +91,44 @@ async fn what_was_gathered_when_a_task_panicked_is_not_sent_to_another() {
     assert!(panicked.await.is_err_and(|error| error.is_panic()));
     other.try_send(&[Bytes::from_static(b"x"), Bytes::from_static(b"y")]).expect("sent");
     assert_eq!(received(other, its_client).await, b"xy");
+}
+
+#[tokio::test]
+async fn who_says_one_byte_and_no_more_keeps_nobody_waiting_for_a_turn() {
+    let door = Door::open().await;
+    let config = door.identity.server_config();
+    let (mut sockets, mut admitted) = (Vec::new(), Vec::new());
+    for n in 0..=255 {
+        let (ours, mut theirs) = door.sockets().await;
+        theirs.write_all(&[0x16]).await.expect("sent");
+        ours.readable().await.expect("received");
+        sockets.push((ours, theirs));
+        admitted.push(door.admission.admit(IpAddr::from([192, 0, 2, n % 8])).expect("room"));
+    }
+    let (ours, _theirs): (Vec<_>, Vec<_>) = sockets.into_iter().unzip();
+    let mut stalled = Vec::new();
+    for (stream, admitted) in ours.into_iter().zip(&admitted) {
+        let mut handshake = Box::pin(accept(stream, &config, admitted));
+        assert!(poll!(&mut handshake).is_pending());
+        stalled.push(handshake);
+    }
+    tokio::select! {
+        _ = door.connected() => {}
+        (ended, ..) = select_all(stalled) => panic!("one of them ended first: {:?}", ended.map(drop)),
+    }
+}
+
+#[tokio::test]
+async fn a_handshake_in_crumbs_is_refused_before_it_costs_much() {
+    let door = Door::open().await;
+    let (ours, mut theirs) = door.sockets().await;
+    // A hello of 64 KiB, a byte in each record.
+    let mut crumbs = [0x16, 3, 1, 0, 1, 0].repeat(HANDSHAKE_RECORDS_MAX + 1);
+    for (index, byte) in [1, 0, 0xff, 0xff].into_iter().enumerate() {
+        crumbs[6 * index + 5] = byte;
+    }
+    theirs.write_all(&crumbs).await.expect("sent");
+    let admitted = door.admission.admit(IpAddr::from([127, 0, 0, 1])).expect("room");
+    let refused = accept(ours, &door.identity.server_config(), &admitted).await.map(drop);
+    assert!(matches!(refused, Err(HandshakeError::TooManyRecords)), "{refused:?}");
 }
