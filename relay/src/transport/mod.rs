@@ -216,8 +216,8 @@ impl Transport {
                 // Only a message of the handshake may span records, and none is so long.
                 return Err(io::Error::other(format!("more than {RECEIVE_LEN} bytes and no whole message")));
             }
-            // Small bites for strangers: what is opened and what is left over are one record together.
-            let end = if is_guest { RECORD_LEN_MAX.max(half + 1) } else { scratch.len() };
+            // Small bites for strangers: what is opened and what is left over are one record together, unless a message spans two.
+            let end = if is_guest && half < RECORD_LEN_MAX { RECORD_LEN_MAX } else { scratch.len() };
             let read = match stream.try_read(&mut scratch[half..end]) {
                 Ok(0) => return Ok(Received::End),
                 Ok(read) => read,

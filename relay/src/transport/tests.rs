@@ -132,3 +132,28 @@ async fn a_handshake_in_crumbs_is_refused_before_it_costs_much() {
     let refused = accept(ours, &door.identity.server_config(), &admitted).await.map(drop);
     assert!(matches!(refused, Err(HandshakeError::TooManyRecords)), "{refused:?}");
 }
+
+#[tokio::test]
+async fn a_guests_message_that_spans_records_is_not_received_byte_by_byte() {
+    let door = Door::open().await;
+    let (stream, mut theirs) = door.sockets().await;
+    let tls = Box::new(UnbufferedServerConnection::new(door.identity.server_config()).expect("a state"));
+    let mut transport = Transport { stream, tls, received: Vec::new(), unsent: Unsent::default() };
+    // A message of 64 KiB in records of 16 KiB, of which more is sent than is ever held.
+    let mut record = vec![0; HEADER_LEN + CONTENT_LEN_MAX];
+    record[..HEADER_LEN].copy_from_slice(&[0x16, 3, 1, 0x40, 0]);
+    let rest = record.repeat(2);
+    record[HEADER_LEN..][..4].copy_from_slice(&[1, 0, 0xff, 0xff]);
+    theirs.write_all(&[record, rest].concat()).await.expect("sent");
+    let (mut reads, mut content) = (0, BytesMut::new());
+    loop {
+        transport.stream.readable().await.expect("receivable");
+        match transport.try_receive(&mut content, true) {
+            Ok(Received::Some) => reads += 1,
+            Ok(Received::Nothing) => {}
+            Ok(Received::End) => panic!("it is still there"),
+            Err(_too_long) => break,
+        }
+    }
+    assert!(reads < 100, "{reads} reads for {RECEIVE_LEN} bytes");
+}
