@@ -35,8 +35,11 @@ pub use presence::PresenceLog;
 
 use topic::{Amount, BATCH_OVERHEAD, Batch, Cursor, Parked, Topic, TypingVersion};
 
-/// Who had not everything at any time for so long, or up to twice as long, reads too slowly to be waited for.
+/// Who had not read everything at any time for so long, or up to twice as long, reads too slowly to be waited for.
 const READING_WINDOW: Duration = Duration::from_millis(500);
+/// Those who publish in a channel wait for its followers for so much of each `PATIENCE_WINDOW` at most.
+const PATIENCE: Duration = Duration::from_millis(500);
+const PATIENCE_WINDOW: Duration = Duration::from_secs(1);
 /// Bytes of entries that are copied once more to hold no room beyond them.
 const SHRINK_LEN: usize = 4_096;
 /// Bytes that are published while followers of a channel are behind before these are given time.
@@ -73,6 +76,7 @@ struct Followed {
     /// Bytes that were published since nearly all who read had everything.
     unread: usize,
     reading: Reading,
+    patience: Patience,
 }
 
 /// The batches of all rings: at most `RINGS_LEN_MAX` bytes; beyond that the oldest are given up.
@@ -247,19 +251,22 @@ impl Fanout {
         let topic = Arc::clone(&followed.topic);
         self.held.add(Arc::clone(&topic), first, frames.len() + BATCH_OVERHEAD);
         let len = frames.len();
-        self.held.lost(topic.publish(Batch { first, last, frames }, &mut self.woken));
-        let caught_up = followed.have_everything(self.woken.len(), Instant::now());
+        let caught_up = followed.have_everything(topic.caught_up(), Instant::now());
         followed.unread = if caught_up { len } else { followed.unread + len };
+        self.held.lost(topic.publish(Batch { first, last, frames }, &mut self.woken));
         for Parked { outbound, told, .. } in self.woken.drain(..) {
             outbound.push_cursor(Cursor { topic: Arc::clone(&topic), next: first, last: None, told });
         }
         self.held.give_up_oldest();
     }
 
-    /// Whether followers of a channel who do read are far behind, so that to publish more would make them lag.
+    /// Whether followers of a channel who do read are far behind, so that to publish more would make them lag. Asked again and
+    /// again while somebody waits for that.
     pub fn is_pressed(&mut self, channel: ChannelId, now: Instant) -> bool {
         let Some(followed) = self.channels.get_mut(&channel) else { return false };
-        followed.unread > PRESSED_LEN && !followed.have_everything(followed.topic.parked(), now)
+        let is_pressed =
+            followed.unread > PRESSED_LEN && !followed.have_everything(followed.topic.caught_up(), now);
+        followed.patience.lasts(is_pressed, now)
     }
 
     /// A page of a channel's log, if memory holds all of it.
@@ -311,16 +318,42 @@ impl Followed {
             span: None,
             unread: 0,
             reading: Reading::default(),
+            patience: Patience::default(),
         }
     }
 
-    /// Whether those `parked`, who have everything, are most of those who had it lately: others do not read at all, or too slowly.
-    fn have_everything(&mut self, parked: usize, now: Instant) -> bool {
-        16 * parked >= 15 * self.reading.most(parked, now)
+    /// Whether those who have read everything are nearly all who had lately: others do not read at all, or too slowly. One of
+    /// few is not waited for either, unless the channel has nobody besides.
+    fn have_everything(&mut self, caught_up: usize, now: Instant) -> bool {
+        let most = self.reading.most(caught_up, now);
+        let few = if most > 2 { (most / 16).max(1) } else { 0 };
+        caught_up + few >= most
     }
 }
 
-/// How many followers of a channel had everything at one time lately.
+/// How long those who publish in a channel have waited lately.
+#[derive(Debug, Default)]
+struct Patience {
+    began: Option<Instant>,
+    /// Of this window.
+    waited: Duration,
+    /// Somebody waits, and this was noted.
+    noted: Option<Instant>,
+}
+
+impl Patience {
+    /// Whether there is something to wait for and it may be waited for still.
+    fn lasts(&mut self, waits: bool, now: Instant) -> bool {
+        if self.began.is_none_or(|began| now >= began + PATIENCE_WINDOW) {
+            *self = Self { began: Some(now), ..Self::default() };
+        }
+        let before = std::mem::replace(&mut self.noted, waits.then_some(now));
+        self.waited += before.map_or(Duration::ZERO, |before| now.saturating_duration_since(before));
+        waits && self.waited < PATIENCE
+    }
+}
+
+/// How many followers of a channel had read everything at one time lately.
 #[derive(Debug, Default)]
 struct Reading {
     /// In this window and in the one before.

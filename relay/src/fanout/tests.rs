@@ -480,36 +480,91 @@ fn a_recent_page_is_cut_by_bytes() {
     assert_eq!(read(&mut stage, HistoryRange::After { seq: Seq(4) }, 100), Some((vec![5, 6, 7], true)));
 }
 
-#[test]
-fn members_who_read_are_given_time_and_those_who_do_not_are_not() {
-    let mut stage = Stage::new(32);
-    let channel = ChannelId(1);
-    let fill = |stage: &mut Stage, readers: std::ops::Range<usize>, from: u64| {
-        for seq in from..from + 20 {
-            stage.say(1, seq, 16_000);
-            for index in readers.clone() {
-                stage.drained(index);
-            }
+/// Says so much that who does not read is waited for; the readers read each entry.
+fn fill(stage: &mut Stage, readers: std::ops::Range<usize>, seqs: std::ops::Range<u64>) {
+    for seq in seqs {
+        stage.say(1, seq, 16_000);
+        readers.clone().for_each(|index| drop(stage.drained(index)));
+    }
+}
+
+/// Asks as the driver does while somebody waits. Returns for how much of this time that would be.
+async fn held(stage: &mut Stage, time: Duration) -> Duration {
+    let (end, step, mut held) = (Instant::now() + time, Duration::from_millis(1), Duration::ZERO);
+    while Instant::now() < end {
+        if stage.fanout.is_pressed(ChannelId(1), Instant::now()) {
+            held += step;
         }
-    };
-    let after = |windows: u32| Instant::now() + windows * READING_WINDOW;
-    fill(&mut stage, 0..31, 1);
-    assert!(!stage.fanout.is_pressed(channel, after(0)), "one of many keeps nobody waiting");
-    fill(&mut stage, 0..24, 21);
-    assert!(stage.fanout.is_pressed(channel, after(0)), "eight who read are behind");
-    assert!(stage.fanout.is_pressed(channel, after(1)), "and may yet read");
-    assert!(!stage.fanout.is_pressed(channel, after(2)), "but do not");
-    fill(&mut stage, 0..20, 41);
-    assert!(stage.fanout.is_pressed(channel, after(2)), "four more are behind");
-    (20..24).for_each(|index| drop(stage.drained(index)));
-    assert!(!stage.fanout.is_pressed(channel, after(2)), "those who read have everything");
+        tokio::time::advance(step).await;
+    }
+    held
+}
+
+#[tokio::test(start_paused = true)]
+async fn members_who_read_are_given_time_and_those_who_do_not_are_not() {
+    let mut stage = Stage::new(32);
+    let is_pressed = |stage: &mut Stage| stage.fanout.is_pressed(ChannelId(1), Instant::now());
+    fill(&mut stage, 0..32, 1..3);
+    fill(&mut stage, 0..30, 3..21);
+    assert!(!is_pressed(&mut stage), "two of many keep nobody waiting");
+    fill(&mut stage, 0..24, 21..41);
+    assert!(is_pressed(&mut stage), "eight who read are behind");
+    tokio::time::advance(PATIENCE / 2).await;
+    assert!(is_pressed(&mut stage), "and may yet read");
     (24..32).for_each(|index| drop(stage.drained(index)));
-    stage.say(1, 61, 10);
-    fill(&mut stage, 0..24, 62);
-    assert!(stage.fanout.is_pressed(channel, after(2)), "who reads again is waited for again");
-    (24..32).for_each(|index| drop(stage.drained(index)));
-    stage.say(1, 82, 10);
-    assert!(!stage.fanout.is_pressed(channel, after(2)), "a little does not count");
+    assert!(!is_pressed(&mut stage), "those who read have everything");
+    fill(&mut stage, 0..32, 41..43);
+    fill(&mut stage, 0..24, 43..63);
+    assert!(is_pressed(&mut stage), "eight are behind again");
+    tokio::time::advance(2 * READING_WINDOW).await;
+    assert!(!is_pressed(&mut stage), "and do not read");
+    fill(&mut stage, 0..20, 63..83);
+    assert!(is_pressed(&mut stage), "four more are behind");
+    (20..32).for_each(|index| drop(stage.drained(index)));
+    stage.say(1, 83, 10);
+    assert!(!is_pressed(&mut stage), "a little does not count");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_member_of_few_who_does_not_read_holds_nobody() {
+    for members in [3, 8, 16] {
+        let mut stage = Stage::new(members);
+        let all = usize::try_from(members).expect("few");
+        for first in [1, 101] {
+            // Now and then it reads what there is, and counts as one who reads.
+            stage.drained(0);
+            fill(&mut stage, 0..all, first..first + 2);
+            fill(&mut stage, 1..all, first + 2..first + 100);
+            assert_eq!(held(&mut stage, PATIENCE_WINDOW).await, Duration::ZERO, "{members} members");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn members_who_read_only_that_they_lag_are_not_waited_for() {
+    let mut stage = Stage::new(8);
+    for round in 0..4 {
+        fill(&mut stage, 4..8, 100 * round + 1..100 * round + 101);
+        assert_eq!(held(&mut stage, PATIENCE_WINDOW).await, Duration::ZERO, "round {round}");
+        let told = entries(&stage.drained(0));
+        (1..4).for_each(|index| drop(stage.drained(index)));
+        assert_eq!(told, [(1, 1_000_000 + 100 * (round + 1))], "it lagged");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn members_who_read_just_when_they_must_hold_nobody_for_more_than_half_of_the_time() {
+    let mut stage = Stage::new(8);
+    let (mut waited, rounds) = (Duration::ZERO, 20);
+    for round in 0..rounds {
+        // All of them have everything, and count; then half of them stop.
+        fill(&mut stage, 0..8, 100 * round + 1..100 * round + 4);
+        fill(&mut stage, 4..8, 100 * round + 4..100 * round + 24);
+        waited += held(&mut stage, PATIENCE_WINDOW).await;
+    }
+    let all = PATIENCE_WINDOW * u32::try_from(rounds).expect("few");
+    assert!(waited <= all * 3 / 5, "held for {waited:?} of {all:?}");
+    assert!(waited >= all / 4, "they are waited for: {waited:?}");
 }
 
 #[test]

@@ -46,6 +46,8 @@ struct State {
     typing: Option<Bytes>,
     /// How often that changed.
     typing_version: TypingVersion,
+    /// So many of them read it. The others came after the last entry was published, or missed it and were told so.
+    caught_up: usize,
 }
 
 /// The number of a change of who types. Of all changes a connection is told only the latest.
@@ -108,6 +110,7 @@ impl Topic {
             head: Seq::ZERO,
             begin: UNKNOWN,
             parked: Vec::new(),
+            caught_up: 0,
             typing: None,
             typing_version: TypingVersion::default(),
         };
@@ -124,9 +127,10 @@ impl Topic {
         self.state().parked.push(parked);
     }
 
-    /// How many connections have everything.
-    pub(super) fn parked(&self) -> usize {
-        self.state().parked.len()
+    /// How many connections have read everything.
+    pub(super) fn caught_up(&self) -> usize {
+        let state = self.state();
+        state.caught_up.min(state.parked.len())
     }
 
     #[cfg(test)]
@@ -250,6 +254,7 @@ impl Topic {
                 break;
             }
         }
+        state.caught_up += usize::from(!cursor.is_done());
         state.end_reading(cursor, frames, parked);
         Progress::Done
     }
@@ -281,6 +286,7 @@ impl State {
             *woken = Vec::new();
         }
         std::mem::swap(&mut self.parked, woken);
+        self.caught_up = 0;
     }
 
     /// It has all entries: now who types, then it waits; unless it gets nothing more.
