@@ -25,14 +25,13 @@ use crate::admission::Admitted;
 use crate::connection::{FromConnection, ToDriver};
 use crate::credentials::{Credentials, Finish};
 use crate::fanout::{Fanout, PresenceLog};
+use crate::pacing::Pacing;
 use crate::sign_ins::SignIns;
 use crate::storage::{Search, Storage, StorageError, StorageWriter, Write, Written};
 use crate::translate;
 
 /// Inputs and outcomes that are handled before what they lead to goes out: the more, the fewer writes; the fewer, the sooner.
 const TURN_MAX: usize = 128;
-/// How often it is looked at least whether most members of a channel have read what was said.
-const PACE_INTERVAL: Duration = Duration::from_millis(1);
 /// How long a relay that stops waits for what is not yet committed.
 const DRAIN_LIMIT: Duration = Duration::from_secs(3);
 
@@ -65,8 +64,7 @@ pub struct Driver {
     pages: mpsc::UnboundedSender<PageRead>,
     pages_read: mpsc::UnboundedReceiver<PageRead>,
     inputs: mpsc::UnboundedReceiver<FromConnection>,
-    /// Connections that said more than most members of the channel could read: each once.
-    paced: Vec<(ConnId, ChannelId)>,
+    pacing: Pacing,
     /// For the monotonic time.
     started: Instant,
     effects: Vec<Effect>,
@@ -94,7 +92,7 @@ impl Driver {
             pages,
             pages_read,
             inputs,
-            paced: Vec::new(),
+            pacing: Pacing::default(),
             started: Instant::now(),
             effects: Vec::new(),
         };
@@ -145,7 +143,7 @@ impl Driver {
                 Some(PageRead(ticket, answer)) = self.pages_read.recv() => {
                     self.feed(Input::Stored { ticket, answer });
                 }
-                () = tokio::time::sleep(PACE_INTERVAL), if !self.paced.is_empty() => {}
+                () = sleep_until(self.pacing.due()) => {}
                 () = sleep_until(wake) => self.feed(Input::Tick),
                 () = stop.cancelled(), if stopping.is_none() => {
                     stopping = Some(Instant::now() + DRAIN_LIMIT);
@@ -161,30 +159,9 @@ impl Driver {
             }
             self.fanout.publish_all();
             // At each turn, not at the timer's: on a busy relay there is always a turn before it runs out.
-            self.let_go_on();
+            self.pacing.let_go_on(&mut self.fanout);
             // Lets the connections write before they are given more: who reads is never behind because others wrote first.
             tokio::task::yield_now().await;
-        }
-    }
-
-    /// Lets connections say more whose channel has been read by most.
-    fn let_go_on(&mut self) {
-        let (now, fanout) = (Instant::now(), &mut self.fanout);
-        self.paced.retain(|(conn, channel)| {
-            let waits = fanout.is_pressed(*channel, now);
-            if !waits {
-                fanout.handled(*conn);
-            }
-            waits
-        });
-    }
-
-    /// Requests of a connection were handled: it may say more, at once or when most members have read what it said.
-    fn handled(&mut self, conn: ConnId, said_in: Option<ChannelId>) {
-        let now = Instant::now();
-        match said_in.filter(|channel| self.fanout.is_pressed(*channel, now)) {
-            Some(channel) => self.paced.push((conn, channel)),
-            None => self.fanout.handled(conn),
         }
     }
 
@@ -220,12 +197,12 @@ impl Driver {
                 self.feed(Input::Opened { conn, address: peer.to_string() });
             }
             FromConnection::Frames(conn, frames) => {
-                let mut said_in = None;
+                let mut said_in = Vec::new();
                 for incoming in frames {
-                    match &incoming {
-                        Incoming::Message(Message::Send(send)) => said_in = Some(send.channel),
-                        Incoming::Message(Message::Amend(amend)) => said_in = Some(amend.channel),
-                        _ => {}
+                    if let Some(channel) = adds_to(&incoming)
+                        && !said_in.contains(&channel)
+                    {
+                        said_in.push(channel);
                     }
                     let input = match incoming {
                         Incoming::Message(message) => Input::Message { conn, message },
@@ -233,14 +210,13 @@ impl Driver {
                     };
                     self.feed(input);
                 }
-                self.handled(conn, said_in);
+                self.pacing.handled(&mut self.fanout, conn, said_in);
             }
             FromConnection::Broken(conn, error) => self.broken(conn, &error),
             FromConnection::Closed(conn) => {
                 self.feed(Input::Closed { conn });
                 self.fanout.remove(conn);
                 self.peers.remove(&conn);
-                self.paced.retain(|(paced, _)| *paced != conn);
                 self.sign_ins.closed(conn);
             }
         }
@@ -371,6 +347,15 @@ impl Driver {
         tokio::spawn(async move {
             let _ = pages.send(PageRead(ticket, read.await)); // The relay may have stopped.
         });
+    }
+}
+
+/// The channel in which a request would make an entry that all its members are sent.
+const fn adds_to(incoming: &Incoming) -> Option<ChannelId> {
+    match incoming {
+        Incoming::Message(Message::Send(send)) => Some(send.channel),
+        Incoming::Message(Message::Amend(amend)) => Some(amend.channel),
+        _ => None,
     }
 }
 

@@ -14,6 +14,7 @@ mod descriptors;
 pub mod driver;
 pub mod fanout;
 mod listener;
+mod pacing;
 mod relay;
 mod sign_ins;
 pub mod storage;
