@@ -5,7 +5,8 @@
 //!
 //! Invariants: the driver hears `Closed` exactly once after `Opened`, however the task ends; at most one batch of requests is
 //! with the driver at a time, and none while the peer does not read what it is sent; a peer that takes nothing for
-//! `STUCK_TIMEOUT_MS` is given up; while nothing moves, the connection holds no buffer.
+//! `STUCK_TIMEOUT_MS` is given up, and so is one that takes longer for what is left when it ends; while nothing moves, the
+//! connection holds no buffer.
 
 use std::future::poll_fn;
 use std::net::SocketAddr;
@@ -30,12 +31,12 @@ use tokio::time::Sleep;
 use tokio_util::codec::Decoder;
 
 use crate::admission::{Admitted, Place};
-use crate::fanout::{Look, Outbound, PresenceLog};
+use crate::fanout::{Ending, Look, Outbound, PresenceLog};
 use crate::transport::{self, Accepted, Received, Transport};
 
 /// How long, and for how many bytes, a closed connection still listens.
 const LINGER: Duration = Duration::from_secs(1);
-/// How long a peer that took nothing has to begin again, once it is given up.
+/// How long a peer that is given up, or has no right to be there any more, has to take what is sealed for it.
 const LAST_CHANCE: Duration = Duration::from_secs(5);
 const LINGER_LEN_MAX: usize = 1_048_576;
 
@@ -135,6 +136,7 @@ pub async fn serve(
         undecoded: false,
         at_end: false,
         stuck: None,
+        ending: None,
     };
     connection.run().await;
 }
@@ -155,6 +157,8 @@ struct Connection {
     at_end: bool,
     /// Runs while the socket takes nothing.
     stuck: Option<Pin<Box<Sleep>>>,
+    /// Runs from its end on, whatever the socket takes.
+    ending: Option<Pin<Box<Sleep>>>,
 }
 
 /// What there is to do.
@@ -169,13 +173,15 @@ struct Ready {
     decode: bool,
     receive: bool,
     stuck: bool,
+    /// It has ended, and takes too long.
+    overdue: bool,
     /// All is drained and written, and nothing follows.
     done: bool,
 }
 
 impl Ready {
     const fn any(self) -> bool {
-        self.drain || self.flush || self.decode || self.receive || self.stuck || self.done
+        self.drain || self.flush || self.decode || self.receive || self.stuck || self.overdue || self.done
     }
 }
 
@@ -200,6 +206,10 @@ impl Connection {
             }
             if ready.stuck {
                 return self.give_up();
+            }
+            if ready.overdue {
+                let close = self.outbound.cut_short();
+                return self.transport.try_send(close.as_slice());
             }
             if ready.flush && self.transport.try_flush()? {
                 self.stuck = None;
@@ -227,12 +237,15 @@ impl Connection {
             ready.stuck = !ready.flush && self.poll_stuck(context).is_ready();
         } else {
             ready.drain = outgoing;
-            ready.done = ended && !outgoing;
+            ready.done = ended.is_some() && !outgoing;
+        }
+        if let Some(ending) = ended {
+            ready.overdue = self.poll_overdue(ending, context).is_ready();
         }
         self.with_driver &= !handled;
         // Who does not take what was said must not make others fall behind by saying more.
         let takes = room && !self.transport.has_unsent();
-        if self.closed.is_some() && !ended && takes && !self.with_driver {
+        if self.closed.is_some() && ended.is_none() && takes && !self.with_driver {
             ready.decode = self.undecoded;
             ready.receive = !self.undecoded && self.transport.poll_receivable(context).is_ready();
         }
@@ -243,6 +256,15 @@ impl Connection {
         let limit = Duration::from_millis(STUCK_TIMEOUT_MS);
         let stuck = self.stuck.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
         stuck.as_mut().poll(context)
+    }
+
+    fn poll_overdue(&mut self, ending: Ending, context: &mut Context<'_>) -> Poll<()> {
+        let limit = match ending {
+            Ending::Whole => Duration::from_millis(STUCK_TIMEOUT_MS),
+            Ending::Revoked => LAST_CHANCE,
+        };
+        let overdue = self.ending.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
+        overdue.as_mut().poll(context)
     }
 
     fn receive(&mut self) -> std::io::Result<()> {
@@ -338,3 +360,6 @@ fn weight_of(incoming: &Incoming) -> usize {
         _ => BATCH_WEIGHT_MAX,
     }
 }
+
+#[cfg(test)]
+mod tests;

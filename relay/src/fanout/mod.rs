@@ -30,7 +30,7 @@ mod topic;
 #[cfg(test)]
 mod tests;
 
-pub use outbound::{Look, Outbound};
+pub use outbound::{Ending, Look, Outbound};
 pub use presence::PresenceLog;
 
 use topic::{Amount, BATCH_OVERHEAD, Batch, Cursor, Parked, Topic, TypingVersion};
@@ -102,7 +102,7 @@ impl Fanout {
     pub fn remove(&mut self, conn: ConnId) {
         self.set_signed_in(conn, false);
         if let Some(outbound) = self.connections.remove(&conn) {
-            outbound.end(None);
+            outbound.end(None, Ending::Whole);
         }
     }
 
@@ -303,9 +303,12 @@ impl Fanout {
 
     /// Sends a close after what is on its way; nothing follows it.
     pub fn close(&self, conn: ConnId, close: &Close) {
-        if let Some(outbound) = self.connections.get(&conn) {
-            outbound.end(encode(&close.clone().into()).ok());
-        }
+        let Some(outbound) = self.connections.get(&conn) else { return };
+        let ending = match close.code {
+            CloseCode::SessionRevoked | CloseCode::Replaced => Ending::Revoked,
+            _ => Ending::Whole,
+        };
+        outbound.end(encode(&close.clone().into()).ok(), ending);
     }
 }
 

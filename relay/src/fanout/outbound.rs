@@ -34,7 +34,6 @@ pub struct Outbound {
 }
 
 #[derive(Debug, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 struct State {
     /// Whole frames, one behind the other, in chunks.
     replies: VecDeque<Vec<u8>>,
@@ -52,7 +51,7 @@ struct State {
     handled: bool,
     signed_in: bool,
     /// Nothing is added any more.
-    ended: bool,
+    ended: Option<Ending>,
     /// The frame that follows everything else.
     close: Option<Bytes>,
     /// The connection's task, while it waits.
@@ -61,7 +60,6 @@ struct State {
 
 /// What a connection's task finds when it looks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Look {
     /// There is something to drain.
     pub outgoing: bool,
@@ -70,7 +68,16 @@ pub struct Look {
     /// Further requests may be taken in.
     pub room: bool,
     /// Nothing follows what is there.
-    pub ended: bool,
+    pub ended: Option<Ending>,
+}
+
+/// How a connection ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// With all that was said until then.
+    Whole,
+    /// With nothing more of what others said: whoever is there has no right to it any more.
+    Revoked,
 }
 
 impl Outbound {
@@ -87,7 +94,7 @@ impl Outbound {
     /// Changes the state, unless it ended, and wakes the connection's task.
     fn change(&self, change: impl FnOnce(&mut State)) {
         let mut state = self.state();
-        if state.ended {
+        if state.ended.is_some() {
             return;
         }
         change(&mut state);
@@ -228,19 +235,36 @@ impl Outbound {
         self.change(|state| state.handled = true);
     }
 
-    /// Ends it: what waits is still drained, then `close`, and nothing follows.
-    pub(super) fn end(&self, close: Option<Bytes>) {
+    /// Ends it: what waits is still drained, as far as this ending lets it, then `close`, and nothing follows.
+    pub(super) fn end(&self, close: Option<Bytes>, ending: Ending) {
         self.change(|state| {
-            state.ended = true;
+            state.ended = Some(ending);
             state.close = close;
+            if ending == Ending::Revoked {
+                state.drop_news();
+            }
             for cursor in &mut state.behind {
                 cursor.end();
             }
         });
     }
+
+    /// Drops what waits, since it takes too long, but for the close. Returns that.
+    pub fn cut_short(&self) -> Option<Bytes> {
+        let mut state = self.state();
+        state.drop_news();
+        (state.replies, state.replies_len) = (VecDeque::new(), 0);
+        state.close.take()
+    }
 }
 
 impl State {
+    /// Of others there is no more to tell it.
+    fn drop_news(&mut self) {
+        self.behind = VecDeque::new();
+        (self.presence, self.presence_behind) = (None, false);
+    }
+
     fn has_outgoing(&self) -> bool {
         !self.only_close_is_left() || self.close.is_some()
     }

@@ -329,7 +329,18 @@ fn replies_come_first_and_a_close_last() {
         matches!(&messages[..], [Message::Pong(_), Message::Entry(_), Message::Close(close)] if close.reason == "bye"),
         "{messages:?}"
     );
-    assert!(look(&stage.outbounds[0]).ended);
+    assert_eq!(look(&stage.outbounds[0]).ended, Some(Ending::Whole));
+}
+
+#[test]
+fn whose_session_was_revoked_is_told_why_and_nothing_that_others_said() {
+    let mut stage = Stage::new(1);
+    stage.say(1, 1, 10);
+    stage.announce("ann", Connected);
+    stage.fanout.send(ConnId(0), &Pong { id: RequestId(7) }.into());
+    stage.fanout.close(ConnId(0), &Close::new(CloseCode::SessionRevoked, "logged out"));
+    let messages = stage.drained(0);
+    assert!(matches!(&messages[..], [Message::Pong(_), Message::Close(_)]), "{messages:?}");
 }
 
 #[test]

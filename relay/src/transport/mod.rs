@@ -27,7 +27,7 @@ use crate::admission::Admitted;
 
 mod scratch;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 /// Bytes of the longest TLS record: 2^14 of content, 256 of expansion, 5 of header (RFC 8446 §5.2).
 const RECORD_LEN_MAX: usize = 16_384 + 256 + 5;

@@ -16,18 +16,21 @@ use super::*;
 use crate::admission::Admission;
 
 /// A door on a port of its own.
-struct Door {
-    listener: TcpListener,
-    identity: RelayIdentity,
-    admission: Admission,
+pub(crate) struct Door {
+    pub(crate) listener: TcpListener,
+    pub(crate) identity: RelayIdentity,
+    pub(crate) admission: Admission,
     _directory: tempfile::TempDir,
 }
 
 impl Door {
     async fn open() -> Self {
+        Self::open_on(TcpListener::bind("127.0.0.1:0").await.expect("a port"))
+    }
+
+    pub(crate) fn open_on(listener: TcpListener) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let identity = RelayIdentity::load_or_create(directory.path(), &[]).expect("an identity");
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         Self { listener, identity, admission: Admission::new(CONNECTIONS_MAX), _directory: directory }
     }
 
@@ -39,18 +42,21 @@ impl Door {
         (ours, theirs)
     }
 
-    /// Both ends of a connection.
-    async fn connected(&self) -> (Transport, TlsStream<TcpStream>) {
-        let (ours, theirs) = self.sockets().await;
+    /// The client's handshake.
+    pub(crate) async fn enter(&self, socket: TcpStream) -> TlsStream<TcpStream> {
         let address: RelayAddress = "localhost:1".parse().expect("an address");
         let expectation = Expectation { pinned: None, invited: Some(self.identity.fingerprint()) };
         let connector = TlsConnector::from(trust::client_config(expectation, &address).expect("a config"));
-        let name = trust::server_name(&address).expect("a name");
+        connector.connect(trust::server_name(&address).expect("a name"), socket).await.expect("connected")
+    }
+
+    /// Both ends of a connection.
+    async fn connected(&self) -> (Transport, TlsStream<TcpStream>) {
+        let (ours, theirs) = self.sockets().await;
         let admitted = self.admission.admit(IpAddr::from([127, 0, 0, 1])).expect("room");
         let config = self.identity.server_config();
-        let (accepted, client) =
-            tokio::join!(accept(ours, &config, &admitted), connector.connect(name, theirs));
-        (accepted.expect("accepted").transport, client.expect("connected"))
+        let (accepted, client) = tokio::join!(accept(ours, &config, &admitted), self.enter(theirs));
+        (accepted.expect("accepted").transport, client)
     }
 }
 
