@@ -101,10 +101,14 @@ pub const CONNECTIONS_MAX: usize = 65_536;
 pub const HANDSHAKES_PER_ADDRESS_MAX: usize = 2;
 /// TLS records that a client may send in its handshake.
 pub const HANDSHAKE_RECORDS_MAX: usize = 32;
-/// Connections that are not signed in; further ones are closed at once.
+/// Connections that are not signed in, or a quarter of all that there may be if that is less; further ones are closed at once.
 pub const PENDING_MAX: usize = 8_192;
-/// Of these, from one IPv4 address or one /64 network of IPv6.
+/// Connections that are not signed in, however few there may be in all.
+pub const PENDING_MIN: usize = 64;
+/// Connections that are not signed in from one IPv4 address or one /64 network of IPv6, or a sixteenth of all such if that is less.
 pub const PENDING_PER_ADDRESS_MAX: usize = 512;
+/// The same, however few there may be in all.
+pub const PENDING_PER_ADDRESS_MIN: usize = 16;
 
 /// Milliseconds a TLS handshake may take.
 pub const HANDSHAKE_TIMEOUT_MS: u64 = 10_000;
@@ -164,7 +168,8 @@ const _: () = {
     );
     assert!(RING_LEN_MAX <= RINGS_LEN_MAX, "a part is not more than the whole");
     assert!(PENDING_MAX < CONNECTIONS_MAX, "strangers cannot take every place");
-    assert!(PENDING_PER_ADDRESS_MAX < PENDING_MAX, "one address cannot take every place");
+    assert!(16 * PENDING_PER_ADDRESS_MAX <= PENDING_MAX, "one address cannot take every place");
+    assert!(PENDING_PER_ADDRESS_MIN < PENDING_MIN, "nor of few");
     assert!(HISTORIES_IN_FLIGHT_MAX <= IN_FLIGHT_MAX, "a part is not more than the whole");
     assert!(2 * PING_INTERVAL_MS < IDLE_TIMEOUT_MS, "one lost ping does not end a session");
     assert!(PENDING_TIMEOUT_MS < SIGN_IN_TIMEOUT_MS, "silence is noticed first");

@@ -4,7 +4,8 @@
 //! Owns the counts. A handshake costs a hundred times what a message costs, and a connection that is not signed in is
 //! nobody's yet: neither may take what members need.
 //!
-//! Invariants: each count is given back by a guard, however the connection ends; a turn is held only while there is something
+//! Invariants: each count is given back by a guard, however the connection ends; there are never more sockets than may be
+//! signed in and may be not, together; a turn is held only while there is something
 //! to compute, so that who says nothing, or half of it, keeps nobody out; however many of one address wait for their turns, few
 //! of them stand before those of others.
 
@@ -14,7 +15,9 @@ use std::num::NonZero;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use mechat_protocol::limits::{HANDSHAKES_PER_ADDRESS_MAX, PENDING_MAX, PENDING_PER_ADDRESS_MAX};
+use mechat_protocol::limits::{
+    HANDSHAKES_PER_ADDRESS_MAX, PENDING_MAX, PENDING_MIN, PENDING_PER_ADDRESS_MAX, PENDING_PER_ADDRESS_MIN,
+};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// The counts.
@@ -22,23 +25,27 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 pub struct Admission {
     handshakes: Arc<Semaphore>,
     pending: Arc<Mutex<Pending>>,
-    connections: Arc<AtomicUsize>,
-    connections_max: usize,
+    places: Arc<Places>,
+}
+
+/// All connections that have shaken hands.
+#[derive(Debug)]
+struct Places {
+    taken: AtomicUsize,
+    max: usize,
 }
 
 /// A place among all connections. Given back when it is dropped.
 #[derive(Debug)]
-pub struct Place {
-    connections: Arc<AtomicUsize>,
-    /// There is none: the connection may only be told so.
-    pub is_beyond: bool,
-}
+pub struct Place(Arc<Places>);
 
 /// Connections that are not signed in.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Pending {
     total: usize,
     by_source: HashMap<IpAddr, Source>,
+    max: usize,
+    per_source_max: usize,
 }
 
 /// Those of one address.
@@ -52,11 +59,11 @@ struct Source {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotAdmitted {
     /// One address has too many.
-    #[error("{PENDING_PER_ADDRESS_MAX} connections from this address are not signed in")]
-    SourceFull,
+    #[error("{0} connections from this address are not signed in")]
+    SourceFull(usize),
     /// There are too many.
-    #[error("{PENDING_MAX} connections are not signed in")]
-    Full,
+    #[error("{0} connections are not signed in")]
+    Full(usize),
 }
 
 /// A connection's place among those that are not signed in. Given back when it is dropped.
@@ -64,10 +71,16 @@ pub enum NotAdmitted {
 pub struct Admitted {
     source: IpAddr,
     pending: Arc<Mutex<Pending>>,
+    places: Arc<Places>,
     /// Of all, and of its address.
     handshakes: [Arc<Semaphore>; 2],
     /// It is not signed in.
     is_counted: bool,
+}
+
+/// How many of so many connections may be not signed in.
+pub(crate) fn pending_max(connections_max: usize) -> usize {
+    (connections_max / 4).clamp(PENDING_MIN, PENDING_MAX)
 }
 
 impl Admission {
@@ -78,41 +91,42 @@ impl Admission {
     }
 
     fn with_turns(connections_max: usize, turns: usize) -> Self {
+        let max = pending_max(connections_max);
+        let per_source_max = (max / 16).clamp(PENDING_PER_ADDRESS_MIN, PENDING_PER_ADDRESS_MAX);
+        let pending = Pending { total: 0, by_source: HashMap::new(), max, per_source_max };
         Self {
             handshakes: Arc::new(Semaphore::new(turns)),
-            pending: Arc::default(),
-            connections: Arc::default(),
-            connections_max,
+            pending: Arc::new(Mutex::new(pending)),
+            places: Arc::new(Places { taken: AtomicUsize::new(0), max: connections_max }),
         }
-    }
-
-    /// Counts a connection.
-    pub fn place(&self) -> Place {
-        let before = self.connections.fetch_add(1, Ordering::Relaxed);
-        Place { connections: Arc::clone(&self.connections), is_beyond: before >= self.connections_max }
     }
 
     /// Takes a place for a connection from `address`.
     pub fn admit(&self, address: IpAddr) -> Result<Admitted, NotAdmitted> {
         let source = source_of(address);
         let of_source = lock(&self.pending).count(source)?;
-        let handshakes = [of_source, Arc::clone(&self.handshakes)];
-        Ok(Admitted { source, pending: Arc::clone(&self.pending), handshakes, is_counted: true })
+        Ok(Admitted {
+            source,
+            pending: Arc::clone(&self.pending),
+            places: Arc::clone(&self.places),
+            handshakes: [of_source, Arc::clone(&self.handshakes)],
+            is_counted: true,
+        })
     }
 }
 
 impl Pending {
     /// Takes a place. Returns the turns that the connections of its address share.
     fn count(&mut self, source: IpAddr) -> Result<Arc<Semaphore>, NotAdmitted> {
-        if self.total >= PENDING_MAX {
-            return Err(NotAdmitted::Full);
+        if self.total >= self.max {
+            return Err(NotAdmitted::Full(self.max));
         }
         let of_source = self.by_source.entry(source).or_insert_with(|| Source {
             pending: 0,
             handshakes: Arc::new(Semaphore::new(HANDSHAKES_PER_ADDRESS_MAX)),
         });
-        if of_source.pending >= PENDING_PER_ADDRESS_MAX {
-            return Err(NotAdmitted::SourceFull);
+        if of_source.pending >= self.per_source_max {
+            return Err(NotAdmitted::SourceFull(self.per_source_max));
         }
         of_source.pending += 1;
         self.total += 1;
@@ -140,7 +154,15 @@ impl Admitted {
         [permit(of_source).await, permit(of_all).await]
     }
 
-    /// Gives its place to others.
+    /// Takes a place among all connections, if there is one: once there is somebody who could be told that there is none.
+    pub fn place(&self) -> Option<Place> {
+        let places = Arc::clone(&self.places);
+        let one_more = |taken| (taken < places.max).then_some(taken + 1);
+        let taken = places.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_ok();
+        taken.then(|| Place(places))
+    }
+
+    /// Gives its place among those that are not signed in to others.
     pub fn signed_in(&mut self) {
         if std::mem::take(&mut self.is_counted) {
             lock(&self.pending).discount(self.source);
@@ -159,7 +181,7 @@ impl Admitted {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.connections.fetch_sub(1, Ordering::Relaxed);
+        self.0.taken.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -188,6 +210,7 @@ fn source_of(address: IpAddr) -> IpAddr {
 #[cfg(test)]
 mod tests {
     use futures_util::FutureExt;
+    use mechat_protocol::limits::CONNECTIONS_MAX;
 
     use super::*;
 
@@ -197,19 +220,19 @@ mod tests {
 
     #[test]
     fn one_address_takes_no_more_than_its_share_and_gives_it_back() {
-        let admission = Admission::new(8);
+        let admission = Admission::new(CONNECTIONS_MAX);
         let mut admitted = Vec::new();
         for n in 0..PENDING_PER_ADDRESS_MAX {
             // All of one network of IPv6.
             admitted.push(admit(&admission, &format!("2001:db8::{n:x}")).expect("there is room"));
         }
-        let refused = admit(&admission, "2001:db8::ffff:1").expect_err("its share is taken");
-        assert_eq!(refused, NotAdmitted::SourceFull);
+        let full = NotAdmitted::SourceFull(PENDING_PER_ADDRESS_MAX);
+        assert_eq!(admit(&admission, "2001:db8::ffff:1").expect_err("its share is taken"), full);
         let other = admit(&admission, "192.0.2.1").expect("another address has its own share");
         let mut first = admitted.pop().expect("one of them");
         first.signed_in();
         admitted.push(admit(&admission, "2001:db8::1").expect("a place was given back"));
-        assert_eq!(first.signed_out(), Err(NotAdmitted::SourceFull), "who logs out needs a place again");
+        assert_eq!(first.signed_out(), Err(full), "who logs out needs a place again");
         drop(admitted.pop());
         assert_eq!(first.signed_out(), Ok(()));
         admitted.push(first);
@@ -218,24 +241,36 @@ mod tests {
         assert_eq!((pending.total, pending.by_source.len()), (0, 0), "nothing is kept of who is gone");
     }
 
+    /// As many strangers as are let in, each from a network of its own or all from one.
+    fn strangers(admission: &Admission, networks: u128) -> Vec<Admitted> {
+        let address = |n: u128| IpAddr::from(Ipv6Addr::from((n % networks) << 64));
+        (0..).map_while(|n| admission.admit(address(n)).ok()).collect()
+    }
+
     #[test]
-    fn all_addresses_together_have_a_limit() {
-        let admission = Admission::new(8);
-        let mut admitted = Vec::new();
-        for n in 0..PENDING_MAX {
-            let address = Ipv6Addr::from(u128::try_from(n).expect("small") << 64).to_string();
-            admitted.push(admit(&admission, &address).expect("there is room"));
+    fn strangers_take_a_part_of_the_places_however_few_there_are() {
+        for connections_max in [300, 512, 4_096, 15_000, CONNECTIONS_MAX] {
+            let admission = Admission::new(connections_max);
+            let all = strangers(&admission, u128::MAX >> 64);
+            assert!(4 * all.len() <= connections_max, "{} of {connections_max}", all.len());
+            drop(all);
+            let of_one = strangers(&admission, 1);
+            assert!(4 * of_one.len() <= pending_max(connections_max), "one address has {}", of_one.len());
+            // Even if all of them shake hands.
+            let _theirs: Vec<_> = of_one.iter().map(|stranger| stranger.place().expect("room")).collect();
+            let newcomer = admit(&admission, "192.0.2.1").expect("another address");
+            assert!(newcomer.place().is_some(), "{connections_max}");
         }
-        assert_eq!(admit(&admission, "192.0.2.1").expect_err("full"), NotAdmitted::Full);
     }
 
     #[test]
     fn a_place_is_there_again_once_it_is_given_back() {
         let admission = Admission::new(2);
-        let places = [admission.place(), admission.place(), admission.place()];
-        assert_eq!(places.each_ref().map(|place| place.is_beyond), [false, false, true]);
+        let admitted = admit(&admission, "192.0.2.1").expect("room");
+        let places = [admitted.place(), admitted.place(), admitted.place()];
+        assert_eq!(places.each_ref().map(Option::is_some), [true, true, false]);
         drop(places);
-        assert!(!admission.place().is_beyond);
+        assert!(admitted.place().is_some());
     }
 
     #[test]

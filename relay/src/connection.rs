@@ -30,7 +30,7 @@ use tokio::sync::mpsc;
 use tokio::time::Sleep;
 use tokio_util::codec::Decoder;
 
-use crate::admission::{Admitted, Place};
+use crate::admission::Admitted;
 use crate::fanout::{Ending, Look, Outbound, PresenceLog};
 use crate::transport::{self, Accepted, Received, Transport};
 
@@ -89,24 +89,15 @@ pub struct Surroundings {
     pub presence: Arc<PresenceLog>,
 }
 
-/// What the door gave a connection.
-pub struct Entrance {
-    /// Among all connections.
-    pub place: Place,
-    /// Among those that are not signed in.
-    pub admitted: Admitted,
-}
-
 /// Serves one peer until either side ends it.
 pub async fn serve(
     conn: ConnId,
     stream: TcpStream,
     peer: SocketAddr,
-    entrance: Entrance,
+    admitted: Admitted,
     surroundings: Surroundings,
 ) {
     let Surroundings { config, driver, presence } = surroundings;
-    let Entrance { place, admitted } = entrance;
     // Boxed, so that an established connection does not keep the room that its handshake needed.
     let accepted = match Box::pin(transport::accept(stream, &config, &admitted)).await {
         Ok(accepted) => accepted,
@@ -117,10 +108,10 @@ pub async fn serve(
     };
     drop(config);
     let Accepted { mut transport, exporter } = accepted;
-    if place.is_beyond {
+    let Some(_place) = admitted.place() else {
         let _ = tokio::time::timeout(LINGER, Box::pin(turn_away(&mut transport))).await;
         return;
-    }
+    };
     let outbound = Outbound::new(conn, presence);
     let opened = FromConnection::Opened { conn, peer, outbound: Arc::clone(&outbound), exporter, admitted };
     if driver.send(opened).is_err() {

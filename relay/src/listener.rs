@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admission::Admission;
-use crate::connection::{self, Entrance, Surroundings};
+use crate::connection::{self, Surroundings};
 
 /// Pause after an accept that failed for want of descriptors or memory: to try at once would only burn the CPU.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -29,8 +29,7 @@ pub(crate) async fn accept(
             Ok((stream, peer)) => match admission.admit(peer.ip()) {
                 Ok(admitted) => {
                     let conn = ConnId(number);
-                    let entrance = Entrance { place: admission.place(), admitted };
-                    tasks.spawn(connection::serve(conn, stream, peer, entrance, surroundings.clone()));
+                    tasks.spawn(connection::serve(conn, stream, peer, admitted, surroundings.clone()));
                 }
                 Err(error) => tracing::warn!(%peer, %error, "connection refused"),
             },

@@ -42,11 +42,10 @@ async fn served_after(code: CloseCode) -> Duration {
     let (ours, peer) = door.listener.accept().await.expect("accepted");
     let mut fanout = Fanout::default();
     let (driver, mut inputs) = to_driver();
-    let entrance =
-        Entrance { place: door.admission.place(), admitted: door.admission.admit(peer.ip()).expect("room") };
+    let admitted = door.admission.admit(peer.ip()).expect("room");
     let config = door.identity.server_config();
     let surroundings = Surroundings { config, driver, presence: fanout.presence() };
-    let task = tokio::spawn(serve(CONN, ours, peer, entrance, surroundings));
+    let task = tokio::spawn(serve(CONN, ours, peer, admitted, surroundings));
     let mut client = door.enter(theirs).await;
     let Some(FromConnection::Opened { outbound, .. }) = inputs.recv().await else { panic!("it opens") };
     fanout.add(CONN, outbound);

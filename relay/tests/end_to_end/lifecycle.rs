@@ -260,6 +260,21 @@ async fn a_full_relay_says_so_and_lets_in_again_when_somebody_left() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_never_says_a_word_takes_no_place() {
+    let relay = TestRelay::start_with(|config| config.connections_max = 1).await;
+    let mut silent = Vec::new();
+    for _ in 0..8 {
+        silent.push(
+            tokio::net::TcpStream::connect((relay.address.host(), relay.address.port()))
+                .await
+                .expect("connects"),
+        );
+    }
+    // It comes after all of them, and is greeted.
+    Probe::greeted(&relay).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_peer_that_reads_nothing_is_given_up_and_finds_out_why() {
     let relay = TestRelay::start().await;
     let mut ann = relay.person("ann").await;
