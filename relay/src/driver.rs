@@ -350,6 +350,19 @@ impl Driver {
     }
 }
 
+/// Whoever is still there ends, even one whose opening was not handled: nobody else would ever tell it.
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.inputs.close();
+        while let Ok(input) = self.inputs.try_recv() {
+            if let FromConnection::Opened { conn, outbound, .. } = input {
+                self.fanout.add(conn, outbound);
+            }
+        }
+        self.fanout.close_all(&Close::new(CloseCode::ShuttingDown, "the relay stops"));
+    }
+}
+
 /// The channel in which a request would make an entry that all its members are sent.
 const fn adds_to(incoming: &Incoming) -> Option<ChannelId> {
     match incoming {
@@ -363,5 +376,51 @@ async fn sleep_until(wake: Option<Instant>) {
     match wake {
         Some(wake) => tokio::time::sleep_until(wake).await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::{Context, Waker};
+
+    use mechat_hub::{HubConfig, Snapshot};
+    use mechat_protocol::limits::CONNECTIONS_MAX;
+
+    use super::*;
+    use crate::admission::Admission;
+    use crate::credentials::KeysExpected;
+    use crate::fanout::Outbound;
+    use crate::storage::MemoryStorage;
+
+    #[tokio::test]
+    async fn who_came_just_before_the_relay_stopped_does_not_wait_for_ever() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::default());
+        let keys = KeysExpected { present: false };
+        let credentials = Credentials::open(directory.path(), keys, Arc::clone(&storage)).expect("keys");
+        let config = HubConfig {
+            agent: "test".to_owned(),
+            motd: None,
+            durability: storage.durability(),
+            participants_before_sign_in: false,
+            relay_account: "relay".parse().expect("a name"),
+        };
+        let (driver, to_driver) =
+            Driver::new(Hub::new(config, Snapshot::default()), storage, Arc::new(credentials));
+        let (conn, peer) = (ConnId(1), SocketAddr::from(([127, 0, 0, 1], 1)));
+        let outbound = Outbound::new(conn, driver.presence());
+        let admitted = Admission::new(CONNECTIONS_MAX).admit(peer.ip()).expect("room");
+        let opened = FromConnection::Opened {
+            conn,
+            peer,
+            outbound: Arc::clone(&outbound),
+            exporter: [0; 32],
+            admitted,
+        };
+        assert!(to_driver.send(opened).is_ok());
+        drop(driver);
+        let look = outbound.look(&Context::from_waker(Waker::noop()));
+        assert!(look.ended.is_some() && look.outgoing, "it is told, and ends");
+        assert!(to_driver.send(FromConnection::Closed(conn)).is_err(), "and nobody comes any more");
     }
 }
