@@ -23,6 +23,7 @@ use mechat_protocol::{ChannelId, CloseCode, Entry, Message, Seq};
 use tokio::time::Instant;
 
 mod outbound;
+mod parking;
 mod presence;
 mod recent;
 mod topic;

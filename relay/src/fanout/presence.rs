@@ -16,6 +16,7 @@ use mechat_protocol::event::PresenceChanged;
 use mechat_protocol::limits::PRESENCE_CHANGES_MAX;
 use mechat_protocol::reply::Participant;
 
+use super::parking::Parking;
 use super::topic::{Parked, Progress};
 
 /// The place of a change: ascending from 0, with holes where a later change of the same account replaced it.
@@ -34,7 +35,7 @@ struct State {
     /// What most connections need: the frame of the last announcement, and where it begins.
     last: Option<(ChangeNumber, Bytes)>,
     /// Connections that were told everything.
-    parked: Vec<Parked>,
+    parked: Parking,
 }
 
 impl PresenceLog {
@@ -55,25 +56,19 @@ impl PresenceLog {
             }
             state.changes.insert(number, change.clone());
         }
-        if woken.capacity() > 2 * state.parked.len() {
-            *woken = Vec::new();
-        }
-        std::mem::swap(&mut state.parked, woken);
+        state.parked.hand_over(woken, 0);
     }
 
     /// Lets a connection follow from here on. Returns the place from which on it will be told.
     pub(super) fn follow(&self, parked: Parked) -> ChangeNumber {
         let mut state = self.state();
-        state.parked.push(parked);
+        state.parked.park(parked);
         state.next
     }
 
     /// Lets a connection follow no more, if it was told everything.
     pub(super) fn unpark(&self, conn: ConnId) {
-        let parked = &mut self.state().parked;
-        if let Some(index) = parked.iter().position(|parked| parked.conn == conn) {
-            parked.swap_remove(index);
-        }
+        self.state().parked.unpark(conn);
     }
 
     /// Copies what a connection was not told to `frames`, as long as there is `room` for its bytes.
@@ -93,7 +88,7 @@ impl PresenceLog {
             *room = room.saturating_sub(frame.as_ref().map_or(0, Bytes::len));
             frames.extend(frame);
         }
-        state.parked.push(parked());
+        state.parked.park(parked());
         Progress::Done
     }
 }

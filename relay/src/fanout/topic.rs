@@ -15,6 +15,7 @@ use mechat_protocol::limits::{FRAME_PREFIX_LEN, RING_LEN_MAX};
 use mechat_protocol::{ChannelId, Seq};
 
 use super::outbound::Outbound;
+use super::parking::Parking;
 
 /// Bytes that a batch takes besides its frames.
 pub(super) const BATCH_OVERHEAD: usize = 128;
@@ -41,7 +42,7 @@ struct State {
     /// The first that ever was, which is not the first of the log; `UNKNOWN` before it.
     begin: Seq,
     /// Connections that have everything.
-    parked: Vec<Parked>,
+    parked: Parking,
     /// Who types, as a frame, while that is news to anybody.
     typing: Option<Bytes>,
     /// How often that changed.
@@ -109,7 +110,7 @@ impl Topic {
             len: 0,
             head: Seq::ZERO,
             begin: UNKNOWN,
-            parked: Vec::new(),
+            parked: Parking::default(),
             caught_up: 0,
             typing: None,
             typing_version: TypingVersion::default(),
@@ -124,7 +125,7 @@ impl Topic {
 
     /// Adds a connection that has everything so far.
     pub(super) fn park(&self, parked: Parked) {
-        self.state().parked.push(parked);
+        self.state().parked.park(parked);
     }
 
     /// How many connections have read everything.
@@ -135,14 +136,12 @@ impl Topic {
 
     #[cfg(test)]
     pub(super) fn parked_room(&self) -> usize {
-        self.state().parked.capacity()
+        self.state().parked.room()
     }
 
     /// Removes a connection, if it has everything.
-    pub(super) fn unpark(&self, conn: ConnId) -> bool {
-        let parked = &mut self.state().parked;
-        let found = parked.iter().position(|parked| parked.conn == conn);
-        found.map(|index| parked.swap_remove(index)).is_some()
+    pub(super) fn unpark(&self, conn: ConnId) {
+        self.state().parked.unpark(conn);
     }
 
     /// Adds entries and hands over everyone who waited for them; returns what of the old ones that drops. `woken` is
@@ -281,11 +280,7 @@ impl State {
 
     /// Hands over everyone who is parked.
     fn wake(&mut self, woken: &mut Vec<Parked>) {
-        if woken.capacity() > 2 * self.parked.len() + PARKED_MIN {
-            // Room that a larger channel needed is not left in this one.
-            *woken = Vec::new();
-        }
-        std::mem::swap(&mut self.parked, woken);
+        self.parked.hand_over(woken, PARKED_MIN);
         self.caught_up = 0;
     }
 
@@ -302,7 +297,7 @@ impl State {
         if cursor.told != self.typing_version && cursor.last.is_none() {
             frames.extend(self.typing.clone());
         }
-        self.parked.push(parked(self.typing_version));
+        self.parked.park(parked(self.typing_version));
     }
 }
 
