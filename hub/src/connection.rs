@@ -28,6 +28,8 @@ pub(crate) struct Connection {
     pub(crate) histories: usize,
     /// Sign-ins begun since the last success: `<= SIGN_IN_ATTEMPTS_MAX`.
     pub(crate) attempts: u32,
+    /// Registrations that were begun since the last sign-in.
+    pub(crate) registrations: u32,
     /// A close was sent; what else comes is ignored.
     pub(crate) closing: bool,
 }
@@ -99,6 +101,7 @@ impl Connection {
             in_flight: 0,
             histories: 0,
             attempts: 0,
+            registrations: 0,
             closing: false,
         }
     }

@@ -5,8 +5,8 @@
 
 use mechat_protocol::limits::{
     AGENT_LEN_MAX, DATA_LEN_MAX, FRAME_LEN_MAX, FRAME_LEN_MAX_PENDING, IDLE_TIMEOUT_MS, IN_FLIGHT_MAX,
-    NAME_CHARS_MAX, PAGE_ENTRIES_MAX, PENDING_TIMEOUT_MS, PROTOCOL_VERSION, SIGN_IN_ATTEMPTS_MAX,
-    SIGN_IN_TIMEOUT_MS, TEXT_LEN_MAX,
+    NAME_CHARS_MAX, PAGE_ENTRIES_MAX, PENDING_TIMEOUT_MS, PROTOCOL_VERSION, REGISTRATIONS_MAX,
+    SIGN_IN_ATTEMPTS_MAX, SIGN_IN_TIMEOUT_MS, TEXT_LEN_MAX,
 };
 use mechat_protocol::reply::{
     Limits, LoggedOut, LoginChallenge, RegisterChallenge, Registered, SignedIn, Welcome,
@@ -71,6 +71,9 @@ impl Hub {
                 format!("`{}` belongs to the relay: choose another name", start.account),
             ));
         }
+        if !self.may_register(conn, start.id, effects) {
+            return Ok(());
+        }
         let ask = CredentialAsk::RegisterStart { account: start.account.clone(), message: start.message };
         let step = Asked { id: start.id, registering: Some(start.account) };
         self.ask(conn, step, ask, effects)
@@ -94,6 +97,20 @@ impl Hub {
         *step = Step::Idle;
         let ask = CredentialAsk::RegisterFinish { account, message: finish.message, at: now.wall };
         self.ask(conn, Asked { id: finish.id, registering: None }, ask, effects)
+    }
+
+    /// Counts a registration: each costs the relay about as much as a guess. There may be more of them, since many names are
+    /// taken.
+    fn may_register(&mut self, conn: ConnId, id: RequestId, effects: &mut Effects) -> bool {
+        let Some(connection) = self.connections.get_mut(&conn) else { return false };
+        if connection.registrations >= REGISTRATIONS_MAX {
+            let rule = broken(ErrorCode::Busy, TOO_MANY_REGISTRATIONS);
+            refuse(conn, Some(id), rule, effects);
+            self.close(conn, CloseCode::TooManyAttempts, TOO_MANY_REGISTRATIONS, effects);
+            return false;
+        }
+        connection.registrations += 1;
+        true
     }
 
     /// Counts a guess. With OPAQUE the challenge already tells a guesser whether the password was right, so it is the
@@ -301,7 +318,7 @@ impl Hub {
         }
         connection.phase = Phase::Connected(Connected::new(proof));
         connection.since = now.wall;
-        connection.attempts = 0;
+        (connection.attempts, connection.registrations) = (0, 0);
         account.connections.insert(conn);
         let reply = SignedIn {
             id,
@@ -383,6 +400,7 @@ fn not_opaque() -> RuleBroken {
 }
 
 const REPLAYED: &str = "an old token of this session was used again: sign in with the password";
+const TOO_MANY_REGISTRATIONS: &str = "twenty registrations were begun on one connection";
 const TOO_MANY_ATTEMPTS: &str = "five sign-ins without success on one connection";
 
 fn invalid_token() -> RuleBroken {

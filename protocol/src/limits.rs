@@ -75,6 +75,8 @@ pub const IN_FLIGHT_MAX: usize = 512;
 pub const HISTORIES_IN_FLIGHT_MAX: usize = 3;
 /// Failed sign-ins on one connection before it is closed.
 pub const SIGN_IN_ATTEMPTS_MAX: u32 = 5;
+/// Registrations that are begun on one connection without a sign-in; one more closes it.
+pub const REGISTRATIONS_MAX: u32 = 20;
 /// Bytes of replies that wait for one connection before no further requests are read from it.
 pub const OUTBOUND_LEN_MAX: usize = 16_384;
 /// The same before sign-in.

@@ -1,7 +1,7 @@
 //! Hello, registration, login, resume, logout: their order, and what they lead to.
 
 use mechat_hub::{AccountRecord, Authenticated, CredentialAnswer};
-use mechat_protocol::limits::SIGN_IN_ATTEMPTS_MAX;
+use mechat_protocol::limits::{REGISTRATIONS_MAX, SIGN_IN_ATTEMPTS_MAX};
 use mechat_protocol::{AccountName, Message};
 
 use crate::requests::{
@@ -187,7 +187,7 @@ fn five_failures_end_a_connection() {
 fn only_failures_count_as_failures() {
     let mut stage = Stage::new();
     stage.greet(1);
-    for _ in 0..3 * SIGN_IN_ATTEMPTS_MAX {
+    for _ in 0..REGISTRATIONS_MAX / 3 {
         let others =
             [CredentialAnswer::NameTaken, CredentialAnswer::NameTooSimilar, CredentialAnswer::Failed];
         for (answer, code) in others.into_iter().zip(["name_taken", "name_too_similar", "internal"]) {
@@ -204,6 +204,30 @@ fn only_failures_count_as_failures() {
         stage.say(1, logout(4));
         stage.credential(1, 4, CredentialAnswer::Revoked(session(1)));
     }
+}
+
+#[test]
+fn registrations_are_not_begun_without_end() {
+    let mut stage = Stage::new();
+    stage.greet(1);
+    for _ in 0..2 {
+        for _ in 0..REGISTRATIONS_MAX {
+            stage.say(1, register_start(2, "zoe"));
+            stage.credential(1, 2, CredentialAnswer::NameTaken);
+        }
+        // A sign-in clears the count.
+        stage.sign_in_again(1, ANN, 1);
+        stage.say(1, logout(4));
+        stage.credential(1, 4, CredentialAnswer::Revoked(session(1)));
+    }
+    for _ in 0..REGISTRATIONS_MAX {
+        stage.say(1, register_start(2, "zoe"));
+        assert_eq!(
+            stage.credential(1, 2, CredentialAnswer::RegisterChallenge(opaque())),
+            ["1 < register_challenge 2"]
+        );
+    }
+    assert_eq!(stage.say(1, register_start(2, "zoe")), ["1 < error 2 busy", "close 1: too_many_attempts"]);
 }
 
 #[test]
