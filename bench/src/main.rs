@@ -1,4 +1,4 @@
-//! `mechat-bench`: load against the relay, next to a reference broadcaster, as tables.
+//! `mechat-bench`: load against the relay, next to a reference broadcaster, and the client next to another one, as tables.
 //!
 //! Owns the command line: `run` measures, the other commands are the servers that it starts as processes of their own.
 
@@ -35,8 +35,9 @@ mod server;
 #[cfg(test)]
 mod smoke;
 mod table;
+mod tui;
 
-/// Measures a relay.
+/// Measures a relay and a client.
 #[derive(Debug, Parser)]
 #[command(name = "mechat-bench", disable_version_flag = true)]
 struct Arguments {

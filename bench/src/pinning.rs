@@ -41,6 +41,21 @@ impl Pinning {
         }
     }
 
+    /// Runs `work` where a program that it starts comes to be on `core`. Unlike [`Pinning::command`] no program stands before it,
+    /// whose start would be measured too.
+    pub(crate) fn on_core<T: Send>(self, core: usize, work: impl FnOnce() -> T + Send) -> anyhow::Result<T> {
+        if self == Self::None {
+            return Ok(work());
+        }
+        let pinned = move || {
+            bind_thread(core)?;
+            anyhow::Ok(work())
+        };
+        // A thread for this alone: this process stays where it is.
+        let joined = std::thread::scope(|scope| scope.spawn(pinned).join());
+        joined.map_err(|_| anyhow::anyhow!("a thread that starts a program broke"))?
+    }
+
     /// For people.
     pub(crate) const fn describe(self) -> &'static str {
         match self {
@@ -50,6 +65,19 @@ impl Pinning {
             }
         }
     }
+}
+
+#[cfg(target_os = "linux")]
+fn bind_thread(core: usize) -> anyhow::Result<()> {
+    let mut cores = rustix::thread::CpuSet::new();
+    cores.set(core);
+    Ok(rustix::thread::sched_setaffinity(None, &cores)?)
+}
+
+/// Never asked: where there is no `taskset` nothing is pinned.
+#[cfg(not(target_os = "linux"))]
+fn bind_thread(_: usize) -> anyhow::Result<()> {
+    anyhow::bail!("programs can be bound to a core on Linux only")
 }
 
 fn taskset(process: u32) -> bool {

@@ -17,6 +17,7 @@ mod idle;
 mod latency;
 mod sign_in;
 mod stuck;
+mod tui;
 
 /// A table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -37,6 +38,8 @@ pub(crate) enum Row {
     Herd,
     /// What grows with members, channels and history.
     Growth,
+    /// The client in a terminal, beside WeeChat.
+    Tui,
 }
 
 /// How it is measured.
@@ -71,6 +74,7 @@ pub(crate) async fn run(rows: &[Row], setting: Setting) -> anyhow::Result<bool> 
             Row::Stuck => stuck::run(setting).await?,
             Row::Herd => herd::run(setting).await?,
             Row::Growth => growth::run(setting).await?,
+            Row::Tui => tui::run(setting).await?,
         };
     }
     Ok(clean)

@@ -145,7 +145,7 @@ impl Server {
 
     /// What it has cost until now.
     pub(crate) fn usage(&self) -> anyhow::Result<Usage> {
-        Usage::of(&self.child.id().to_string())
+        Usage::of_process(self.child.id())
     }
 
     /// SIGKILL, and waits until it is gone.
@@ -190,6 +190,11 @@ impl Usage {
     /// Of this process.
     pub(crate) fn own() -> anyhow::Result<Self> {
         Self::of("self")
+    }
+
+    /// Of another process.
+    pub(crate) fn of_process(id: u32) -> anyhow::Result<Self> {
+        Self::of(&id.to_string())
     }
 
     fn of(process: &str) -> anyhow::Result<Self> {

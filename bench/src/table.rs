@@ -8,14 +8,14 @@ use crate::follower::Tally;
 
 /// One table.
 pub(crate) struct Table {
-    columns: Vec<&'static str>,
+    columns: Vec<String>,
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
     /// With these columns.
-    pub(crate) fn new(columns: &[&'static str]) -> Self {
-        Self { columns: columns.to_vec(), rows: Vec::new() }
+    pub(crate) fn new(columns: &[&str]) -> Self {
+        Self { columns: columns.iter().map(ToString::to_string).collect(), rows: Vec::new() }
     }
 
     /// Adds a row.
@@ -39,7 +39,7 @@ impl Table {
             let padded = widths.iter().zip(cells).map(|(width, cell)| format!(" {cell:<width$} |"));
             format!("|{}\n", padded.collect::<String>())
         };
-        let mut text = line(self.columns.iter().map(ToString::to_string).collect());
+        let mut text = line(self.columns.clone());
         text.push_str(&line(widths.iter().map(|width| "-".repeat(*width)).collect()));
         for row in &self.rows {
             text.push_str(&line((0..self.columns.len()).map(|column| cell(row, column)).collect()));

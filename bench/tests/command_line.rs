@@ -14,7 +14,7 @@ fn a_table_that_there_is_not_is_refused_with_those_that_there_are() {
     let output = run(&["run", "speed"]);
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{said}");
-    for table in ["fanout", "latency", "durable", "idle", "sign-in", "stuck", "herd", "growth"] {
+    for table in ["fanout", "latency", "durable", "idle", "sign-in", "stuck", "herd", "growth", "tui"] {
         assert!(said.contains(table), "{said}");
     }
 }
