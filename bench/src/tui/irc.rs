@@ -5,7 +5,8 @@
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read as _, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use anyhow::Context;
 
@@ -18,15 +19,34 @@ const LINE_LEN_MAX: u64 = 8_704;
 /// Speakers at a steady rate, in turn.
 const SPEAKERS: usize = 4;
 
+/// How long a client may take to join before it is missed.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// The connection to the client, once it has joined.
-type Joined = Arc<Mutex<Option<TcpStream>>>;
+#[derive(Debug, Default)]
+struct Joined {
+    stream: Mutex<Option<TcpStream>>,
+    happened: Condvar,
+}
+
+impl Joined {
+    fn lock(&self) -> MutexGuard<'_, Option<TcpStream>> {
+        self.stream.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Once there is one.
+    fn wait(&self, patience: Duration) -> MutexGuard<'_, Option<TcpStream>> {
+        let waited = self.happened.wait_timeout_while(self.lock(), patience, |stream| stream.is_none());
+        waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+}
 
 /// The server.
 #[derive(Debug)]
 pub(crate) struct IrcServer {
     /// Where it listens.
     pub(crate) address: SocketAddr,
-    joined: Joined,
+    joined: Arc<Joined>,
     speaker: usize,
 }
 
@@ -35,14 +55,14 @@ impl IrcServer {
     pub(crate) fn start() -> anyhow::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("listening for IRC")?;
         let address = listener.local_addr()?;
-        let joined = Joined::default();
+        let joined = Arc::<Joined>::default();
         let accepting = Arc::clone(&joined);
         std::thread::Builder::new().name("irc".into()).spawn(move || {
             // One after another: a client that starts anew has left its connection before.
             for stream in listener.incoming().map_while(Result::ok) {
                 // A client that went away in the middle of a word is only gone; the screen shows if it should not be.
                 let _ = attend(stream, &accepting);
-                *lock(&accepting) = None;
+                *accepting.lock() = None;
             }
         })?;
         Ok(Self { address, joined, speaker: 0 })
@@ -58,7 +78,7 @@ impl Mouth for IrcServer {
         for text in texts {
             write!(lines, ":m{speaker:06}!m@localhost PRIVMSG {CHANNEL} :{text}\r\n")?;
         }
-        let mut joined = lock(&self.joined);
+        let mut joined = self.joined.wait(PATIENCE);
         let stream = joined.as_mut().context("no IRC client is in the channel")?;
         stream.write_all(lines.as_bytes()).context("the IRC client went away")
     }
@@ -66,10 +86,6 @@ impl Mouth for IrcServer {
     fn stay_alive(&mut self) -> anyhow::Result<()> {
         Ok(())
     }
-}
-
-fn lock(joined: &Joined) -> MutexGuard<'_, Option<TcpStream>> {
-    joined.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Answers one client until it leaves.
@@ -89,10 +105,13 @@ fn attend(stream: TcpStream, joined: &Joined) -> anyhow::Result<()> {
         }
         // Before it has joined nobody else writes to it.
         let answer = answer(command, rest, &nick);
-        let mut place = lock(joined);
+        let mut place = joined.lock();
         answers.write_all(answer.as_bytes())?;
         match command {
-            "JOIN" => *place = Some(answers.try_clone()?),
+            "JOIN" => {
+                *place = Some(answers.try_clone()?);
+                joined.happened.notify_all();
+            }
             "QUIT" => return Ok(()),
             _ => {}
         }
@@ -127,7 +146,7 @@ mod tests {
     #[test]
     fn a_client_registers_joins_and_hears() {
         let mut server = IrcServer::start().expect("listens");
-        assert!(server.say(&["to nobody".into()]).is_err(), "nobody is there");
+        assert!(server.joined.wait(Duration::from_millis(1)).is_none(), "nobody is there");
         for life in 0..2 {
             let mut client = TcpStream::connect(server.address).expect("connects");
             let mut lines = BufReader::new(client.try_clone().expect("a copy")).lines();

@@ -16,6 +16,7 @@ use pty::{PATIENCE, Pty, SILENCE, SIZE, Size};
 use samples::Samples;
 
 pub(crate) mod client;
+mod idle;
 mod irc;
 mod keyring;
 mod people;
@@ -39,7 +40,7 @@ const IDLE: Duration = Duration::from_secs(10);
 const RESIZES: usize = 20;
 const OTHER_SIZE: Size = (100, 30);
 /// Pages back.
-const PAGES: usize = 100;
+const PAGES: usize = 300;
 /// Messages that arrive in bulk in the first life, and in the second.
 const MANY: u64 = 100_000;
 const MOST: u64 = 1_000_000;
@@ -214,10 +215,10 @@ fn arrives(client: &Client, pty: &mut Pty, count: u64, last: &str) -> anyhow::Re
 }
 
 fn idle(pty: &mut Pty) -> anyhow::Result<Samples> {
-    let before = pty.usage()?.cpu;
+    let before = pty.run_times()?;
     pty.rest(IDLE)?;
     let mut times = Samples::default();
-    times.record(pty.usage()?.cpu.saturating_sub(before));
+    times.record(pty.run_times()?.since(&before)?);
     Ok(times)
 }
 

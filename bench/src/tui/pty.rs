@@ -16,6 +16,7 @@ use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system}
 
 use crate::pinning::{Pinning, SERVER_CORE};
 use crate::server::Usage;
+use crate::tui::idle::RunTimes;
 
 /// Columns and rows.
 pub(crate) type Size = (u16, u16);
@@ -177,7 +178,16 @@ impl Pty {
 
     /// What the program has cost until now.
     pub(crate) fn usage(&self) -> anyhow::Result<Usage> {
-        Usage::of_process(self.child.process_id().context("a program that runs has an id")?)
+        Usage::of_process(self.id()?)
+    }
+
+    /// How long its threads have run until now.
+    pub(crate) fn run_times(&self) -> anyhow::Result<RunTimes> {
+        RunTimes::of(self.id()?)
+    }
+
+    fn id(&self) -> anyhow::Result<u32> {
+        self.child.process_id().context("a program that runs has an id")
     }
 
     /// Types what ends the program and waits until it has ended well.
