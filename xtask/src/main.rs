@@ -36,7 +36,7 @@ enum Command {
     Ci,
     /// The house rules that the compiler does not know; a second or two.
     Tidy,
-    /// Measures the relay next to a reference and prints tables: `bench fanout --runs 1`; see bench/README.md.
+    /// Measures the relay next to a reference, the client next to WeeChat, and prints tables: `bench tui --runs 1`; see bench/README.md.
     Bench {
         /// Names of tables, and flags of `mechat-bench run`.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]

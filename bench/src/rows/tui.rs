@@ -34,8 +34,8 @@ enum Bound {
 /// The rows of the table: what, how it is called, what is promised.
 const ROWS: [(What, &str, Bound); 15] = [
     (What::BareStart, "start to painted, nowhere to go, ms", Bound::None),
-    (What::StartShown, "start to newest message, 100,000 said before, ms", Bound::None),
-    (What::StartPainted, "start to painted, 100,000 said before, ms", Bound::Median(25)),
+    (What::StartShown, "start to first full picture, 100,000 said before, ms", Bound::Median(25)),
+    (What::StartPainted, "the same, until nothing comes any more, ms", Bound::None),
     (What::Key, "key to echo, ms", Bound::None),
     (What::KeyInTalk, "key to echo, 200 messages/s arriving, ms", Bound::P99(3)),
     (What::IdleCpu, "CPU of 10 s idle, s", Bound::NoTime),

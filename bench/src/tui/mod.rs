@@ -38,6 +38,8 @@ const REST: Duration = Duration::from_secs(3);
 const IDLE: Duration = Duration::from_secs(10);
 /// Changes of the size, there and back.
 const RESIZES: usize = 20;
+/// The first picture is whole when nothing came for so long; more than any program pauses within one.
+const FRAME_GAP: Duration = Duration::from_millis(5);
 const OTHER_SIZE: Size = (100, 30);
 /// Pages back.
 const PAGES: usize = 300;
@@ -56,7 +58,7 @@ const PAGE_UP: &str = "\x1b[5~";
 pub(crate) enum What {
     /// Start until all is painted, with nowhere to go.
     BareStart,
-    /// Start until the newest message stands there, with [`MANY`] messages said before.
+    /// Start until the first picture with the newest message is whole, with [`MANY`] messages said before.
     StartShown,
     /// The same, until nothing comes any more.
     StartPainted,
@@ -180,7 +182,8 @@ fn starts(client: &Client, pinning: Pinning, newest: &str, figures: &mut Figures
     for _ in 0..STARTS {
         let mut pty = Pty::open(&client.again, pinning)?;
         let began = pty.began;
-        shown.record(pty.shows(newest)? - began);
+        pty.shows(newest)?;
+        shown.record(pty.silence(FRAME_GAP)? - began);
         painted.record(pty.silence(SILENCE)? - began);
         pty.quit(client.quit)?;
     }

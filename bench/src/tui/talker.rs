@@ -182,12 +182,13 @@ mod tests {
 
     use super::*;
 
-    struct Notes(Arc<Mutex<Vec<String>>>);
+    /// What was said, and of how much at most it takes note.
+    struct Notes(Arc<Mutex<Vec<String>>>, usize);
 
     impl Mouth for Notes {
         fn say(&mut self, texts: &[String]) -> anyhow::Result<()> {
             let mut notes = self.0.lock().expect("whole");
-            anyhow::ensure!(notes.len() < 1_000, "nobody takes it");
+            anyhow::ensure!(notes.len() < self.1, "nobody takes it");
             notes.extend_from_slice(texts);
             Ok(())
         }
@@ -208,7 +209,7 @@ mod tests {
     fn it_says_what_it_was_told_and_counts_it() {
         let notes = Arc::new(Mutex::new(Vec::new()));
         let shared = Arc::clone(&notes);
-        let talker = Talker::start(move || Ok(Notes(shared))).expect("starts");
+        let talker = Talker::start(move || Ok(Notes(shared, usize::MAX))).expect("starts");
         talker.bulk(300, "the last");
         wait(&talker).expect("said");
         {
@@ -227,7 +228,7 @@ mod tests {
 
     #[test]
     fn what_breaks_is_the_next_answer() {
-        let talker = Talker::start(|| Ok(Notes(Arc::default()))).expect("starts");
+        let talker = Talker::start(|| Ok(Notes(Arc::default(), 1_000))).expect("starts");
         talker.bulk(2_000, "never");
         assert!(wait(&talker).expect_err("full").to_string().contains("nobody takes it"));
         let talker = Talker::start::<Notes>(|| anyhow::bail!("no way there")).expect("a thread");
