@@ -36,6 +36,7 @@ const PER_SECOND: u32 = 200;
 const REST: Duration = Duration::from_secs(3);
 /// How long it is watched doing nothing.
 const IDLE: Duration = Duration::from_secs(10);
+const IDLE_ATTEMPTS: u32 = 3;
 /// Changes of the size, there and back.
 const RESIZES: usize = 20;
 /// The first picture is whole when nothing came for so long; more than any program pauses within one.
@@ -125,11 +126,11 @@ impl Figures {
 /// Measures everything of one client.
 pub(crate) fn measure(client: &Client, pinning: Pinning, figures: &mut Figures) -> anyhow::Result<()> {
     bare_starts(client, pinning, figures).context("starts with nowhere to go")?;
-    let newest = first_life(client, pinning, figures).context("the first life")?;
+    first_life(client, pinning, figures).context("the first life")?;
     if client.asks.is_none() {
-        starts(client, pinning, &newest, figures).context("starts into the channel")?;
+        starts(client, pinning, figures).context("starts into the channel")?;
     }
-    second_life(client, pinning, &newest, figures).context("the second life")
+    second_life(client, pinning, figures).context("the second life")
 }
 
 fn bare_starts(client: &Client, pinning: Pinning, figures: &mut Figures) -> anyhow::Result<()> {
@@ -144,8 +145,8 @@ fn bare_starts(client: &Client, pinning: Pinning, figures: &mut Figures) -> anyh
     Ok(())
 }
 
-/// Into the channel for the first time, through talk and bulk; the newest message that it saw.
-fn first_life(client: &Client, pinning: Pinning, figures: &mut Figures) -> anyhow::Result<String> {
+/// Into the channel for the first time, through talk and bulk.
+fn first_life(client: &Client, pinning: Pinning, figures: &mut Figures) -> anyhow::Result<()> {
     let mut pty = Pty::open(&client.first, pinning)?;
     client.enter(&mut pty)?;
     arrives(client, &mut pty, 0, "the-first-of-all")?;
@@ -171,20 +172,24 @@ fn first_life(client: &Client, pinning: Pinning, figures: &mut Figures) -> anyho
     figures.times(What::PageMany, &pages(&mut pty)?);
     figures.bytes(What::RssManyPaged, pty.usage()?.rss);
     pty.keys(client.to_end)?;
-    let newest = "the-newest-of-the-first-life".to_owned();
-    arrives(client, &mut pty, 0, &newest)?;
-    pty.quit(client.quit)?;
-    Ok(newest)
+    arrives(client, &mut pty, 0, &newest(0))?;
+    pty.quit(client.quit)
 }
 
-fn starts(client: &Client, pinning: Pinning, newest: &str, figures: &mut Figures) -> anyhow::Result<()> {
+/// The message that a start awaits. Another one is said in each, or joins and leaves would push it out of what WeeChat shows of its log.
+fn newest(start: usize) -> String {
+    format!("the-newest-before-start-{start}-of-{STARTS}")
+}
+
+fn starts(client: &Client, pinning: Pinning, figures: &mut Figures) -> anyhow::Result<()> {
     let (mut shown, mut painted) = (Samples::default(), Samples::default());
-    for _ in 0..STARTS {
+    for start in 0..STARTS {
         let mut pty = Pty::open(&client.again, pinning)?;
         let began = pty.began;
-        pty.shows(newest)?;
+        pty.shows(&newest(start))?;
         shown.record(pty.silence(FRAME_GAP)? - began);
         painted.record(pty.silence(SILENCE)? - began);
+        arrives(client, &mut pty, 0, &newest(start + 1))?;
         pty.quit(client.quit)?;
     }
     figures.times(What::StartShown, &shown);
@@ -193,10 +198,10 @@ fn starts(client: &Client, pinning: Pinning, newest: &str, figures: &mut Figures
 }
 
 /// Back in the channel, and more arrives than anybody reads.
-fn second_life(client: &Client, pinning: Pinning, newest: &str, figures: &mut Figures) -> anyhow::Result<()> {
+fn second_life(client: &Client, pinning: Pinning, figures: &mut Figures) -> anyhow::Result<()> {
     let mut pty = Pty::open(&client.again, pinning)?;
     client.come_back(&mut pty)?;
-    pty.shows(newest)?;
+    arrives(client, &mut pty, 0, "back-again")?;
     arrives(client, &mut pty, MOST, "the-last-of-all")?;
     pty.rest(REST)?;
     figures.bytes(What::RssMost, pty.usage()?.rss);
@@ -217,11 +222,21 @@ fn arrives(client: &Client, pty: &mut Pty, count: u64, last: &str) -> anyhow::Re
     Ok(())
 }
 
+/// A thread that was of use at the start may end meanwhile: then once more, until it was watched undisturbed.
 fn idle(pty: &mut Pty) -> anyhow::Result<Samples> {
-    let before = pty.run_times()?;
-    pty.rest(IDLE)?;
     let mut times = Samples::default();
-    times.record(pty.run_times()?.since(&before)?);
+    for attempt in 1..=IDLE_ATTEMPTS {
+        let before = pty.run_times()?;
+        pty.rest(IDLE)?;
+        match pty.run_times()?.since(&before) {
+            Ok(time) => {
+                times.record(time);
+                break;
+            }
+            Err(error) if attempt == IDLE_ATTEMPTS => return Err(error),
+            Err(_) => {}
+        }
+    }
     Ok(times)
 }
 
