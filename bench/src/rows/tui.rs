@@ -2,7 +2,7 @@
 //!
 //! Owns the table; [`crate::tui`] measures.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::pinning::Pinning;
 use crate::rows::Setting;
@@ -82,7 +82,10 @@ fn compare(setting: Setting) -> anyhow::Result<bool> {
 fn measure(column: &mut Column, client: &Client, pinning: Pinning) -> bool {
     column.name.clone_from(&client.name);
     column.missing.extend(client.asks.clone());
+    let began = Instant::now();
     let outcome = tui::measure(client, pinning, &mut column.figures);
+    // A run takes minutes, and the table comes after all of them.
+    table::say(&format!("{}: one run in {} s", client.name, began.elapsed().as_secs()));
     if let Err(error) = &outcome {
         column.missing.push(format!("{error:#}"));
     }

@@ -10,7 +10,7 @@ use anyhow::Context;
 
 /// Texts that are handed over at once in bulk.
 const BATCH_LEN: u64 = 128;
-/// How often a mouth that has nothing to say shows that it lives.
+/// How often a mouth shows that it lives, unless it speaks at a steady rate, in which everybody has a turn.
 const ALIVE_EVERY: Duration = Duration::from_secs(5);
 /// Words after the number of a message, which make it a hundred bytes long.
 const WORDS: &str =
@@ -20,7 +20,7 @@ const WORDS: &str =
 pub(crate) trait Mouth {
     /// Says texts, in order, and returns when they are on their way; waits for a client that does not keep up.
     fn say(&mut self, texts: &[String]) -> anyhow::Result<()>;
-    /// Shows that it lives, while nothing is said.
+    /// Shows that everybody it speaks for lives.
     fn stay_alive(&mut self) -> anyhow::Result<()>;
 }
 
@@ -161,7 +161,13 @@ fn talk(
 
 fn bulk(mouth: &mut impl Mouth, number: &mut u64, count: u64, last: String) -> anyhow::Result<Said> {
     let (began, mut left) = (Instant::now(), count);
+    let mut alive = began;
     while left > 0 {
+        // Who does not speak in bulk would be given up meanwhile.
+        if alive.elapsed() >= ALIVE_EVERY {
+            mouth.stay_alive()?;
+            alive = Instant::now();
+        }
         let some = left.min(BATCH_LEN);
         mouth.say(&(0..some).map(|_| text(number)).collect::<Vec<_>>())?;
         left -= some;
