@@ -32,7 +32,7 @@ enum Bound {
 }
 
 /// The rows of the table: what, how it is called, what is promised.
-const ROWS: [(What, &str, Bound); 15] = [
+const ROWS: [(What, &str, Bound); 16] = [
     (What::BareStart, "start to painted, nowhere to go, ms", Bound::None),
     (What::StartShown, "start to first full picture, 100,000 said before, ms", Bound::Median(25)),
     (What::StartPainted, "the same, until nothing comes any more, ms", Bound::None),
@@ -42,6 +42,7 @@ const ROWS: [(What, &str, Bound); 15] = [
     (What::RssIdle, "RSS, just come in, MiB", Bound::None),
     (What::RssMany, "RSS, 100,000 messages arrived, MiB", Bound::Memory(45)),
     (What::RssManyPaged, "the same, 300 pages back, MiB", Bound::Memory(45)),
+    (What::DiskMany, "on disk, 100,000 messages arrived, MiB", Bound::None),
     (What::ResizeMany, "resize to redrawn, 100,000 messages, ms", Bound::Median(16)),
     (What::PageMany, "PgUp to drawn, 100,000 messages, ms", Bound::Median(2)),
     (What::RssMost, "RSS, 1,000,000 messages arrived, MiB", Bound::Memory(60)),

@@ -41,6 +41,8 @@ pub(crate) struct Client {
     back: Vec<Step>,
     /// Why later starts stop before the channel, if they do.
     pub(crate) asks: Option<String>,
+    /// Where it keeps what is its own.
+    pub(crate) home: PathBuf,
     /// Keys that end it.
     pub(crate) quit: &'static str,
     /// Keys to the newest message.
@@ -97,6 +99,7 @@ impl Client {
             ],
             back: if asks.is_some() { log_in } else { Vec::new() },
             asks,
+            home: data,
             quit: "\x11",
             to_end: "\x1b[1;5F",
             talker,
@@ -134,6 +137,7 @@ impl Client {
             into: vec![(irc::CHANNEL, String::new())],
             back: vec![(irc::CHANNEL, String::new())],
             asks: None,
+            home: home.path().to_owned(),
             quit: "/quit\r",
             to_end: "\x1b[1;3F",
             talker: Talker::start(move || Ok(server))?,

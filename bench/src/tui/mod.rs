@@ -5,6 +5,7 @@
 //! Invariant: a figure is there if it was measured to its end. What could not be measured ends the course with the reason.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
@@ -46,6 +47,9 @@ const OTHER_SIZE: Size = (100, 30);
 const PAGES: usize = 300;
 /// Messages that arrive in bulk in the first life, and in the second.
 const MANY: u64 = 100_000;
+/// How many of the first bulk arrive a second: each client takes them all as they come, so that what it keeps on disk is whole. The
+/// second bulk comes as fast as it can.
+const MANY_PER_SECOND: u32 = 5_000;
 const MOST: u64 = 1_000_000;
 /// How long bulk may take.
 const BULK_PATIENCE: Duration = Duration::from_mins(15);
@@ -75,6 +79,8 @@ pub(crate) enum What {
     RssMany,
     /// The same after [`PAGES`] pages back.
     RssManyPaged,
+    /// What the client has on disk at its end, with so many.
+    DiskMany,
     /// A change of the size until all is redrawn, with so many.
     ResizeMany,
     /// A page back until all is drawn, with so many.
@@ -173,7 +179,20 @@ fn first_life(client: &Client, pinning: Pinning, figures: &mut Figures) -> anyho
     figures.bytes(What::RssManyPaged, pty.usage()?.rss);
     pty.keys(client.to_end)?;
     arrives(client, &mut pty, 0, &newest(0))?;
-    pty.quit(client.quit)
+    pty.quit(client.quit)?;
+    figures.bytes(What::DiskMany, disk(&client.home)?);
+    Ok(())
+}
+
+/// Bytes of all files in a directory.
+fn disk(directory: &Path) -> anyhow::Result<u64> {
+    let mut bytes = 0;
+    for entry in std::fs::read_dir(directory).with_context(|| format!("{}", directory.display()))? {
+        let entry = entry?;
+        let kind = entry.file_type()?;
+        bytes += if kind.is_dir() { disk(&entry.path())? } else { entry.metadata()?.len() };
+    }
+    Ok(bytes)
 }
 
 /// The message that a start awaits. Another one is said in each, or joins and leaves would push it out of what WeeChat shows of its log.
@@ -213,7 +232,7 @@ fn second_life(client: &Client, pinning: Pinning, figures: &mut Figures) -> anyh
 
 /// So many messages arrive, and then one that is waited for.
 fn arrives(client: &Client, pty: &mut Pty, count: u64, last: &str) -> anyhow::Result<()> {
-    client.talker.bulk(count, last);
+    client.talker.bulk(count, (count == MANY).then_some(MANY_PER_SECOND), last);
     // The terminal is read meanwhile: a client that cannot draw would not read what is said either.
     while client.talker.is_saying()? {
         pty.rest(SILENCE)?;

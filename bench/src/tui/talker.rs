@@ -34,8 +34,8 @@ pub(crate) struct Said {
 }
 
 enum Order {
-    /// So many and one more, which is this one.
-    Bulk(u64, String),
+    /// So many, and one more which is the last; so many a second at most.
+    Bulk { count: u64, per_second: Option<u32>, last: String },
     /// So many a second from now on.
     Rate(u32),
     /// No more.
@@ -65,10 +65,11 @@ impl Talker {
         Ok(Self { orders, answers })
     }
 
-    /// Begins to say so many texts as fast as they are taken, then `last`; [`Talker::is_saying`] tells when that is done.
-    pub(crate) fn bulk(&self, count: u64, last: &str) {
+    /// Begins to say so many texts, as fast as they are taken or so many a second, then `last`; [`Talker::is_saying`] tells when that
+    /// is done.
+    pub(crate) fn bulk(&self, count: u64, per_second: Option<u32>, last: &str) {
         // Where the talker has ended, `is_saying` tells why.
-        let _ = self.orders.send(Order::Bulk(count, last.to_owned()));
+        let _ = self.orders.send(Order::Bulk { count, per_second, last: last.to_owned() });
     }
 
     /// Whether bulk is still being said. To be asked until it is not.
@@ -125,8 +126,15 @@ fn talk(
         let wait =
             talking.as_ref().map_or(ALIVE_EVERY, |talk| talk.due().saturating_duration_since(Instant::now()));
         let outcome = match orders.recv_timeout(wait) {
-            Ok(Order::Bulk(count, last)) => {
-                answers.send(bulk(&mut mouth, &mut number, count, last))?;
+            Ok(Order::Bulk { count, per_second, last }) => {
+                let wait = |until: Instant| match orders
+                    .recv_timeout(until.saturating_duration_since(Instant::now()))
+                {
+                    Err(RecvTimeoutError::Timeout) => Ok(()),
+                    _ => Err(anyhow::anyhow!("nobody waits for the end of this any more")),
+                };
+                let interval = per_second.map_or(Duration::ZERO, |rate| Duration::from_secs(1) / rate.max(1));
+                answers.send(bulk(&mut mouth, &mut number, (count, interval, last), wait))?;
                 continue;
             }
             Ok(Order::Rate(per_second)) => {
@@ -159,7 +167,12 @@ fn talk(
     }
 }
 
-fn bulk(mouth: &mut impl Mouth, number: &mut u64, count: u64, last: String) -> anyhow::Result<Said> {
+fn bulk(
+    mouth: &mut impl Mouth,
+    number: &mut u64,
+    (count, interval, last): (u64, Duration, String),
+    wait: impl Fn(Instant) -> anyhow::Result<()>,
+) -> anyhow::Result<Said> {
     let (began, mut left) = (Instant::now(), count);
     let mut alive = began;
     while left > 0 {
@@ -171,6 +184,9 @@ fn bulk(mouth: &mut impl Mouth, number: &mut u64, count: u64, last: String) -> a
         let some = left.min(BATCH_LEN);
         mouth.say(&(0..some).map(|_| text(number)).collect::<Vec<_>>())?;
         left -= some;
+        if !interval.is_zero() {
+            wait(began + interval * u32::try_from(count - left)?)?;
+        }
     }
     mouth.say(&[last])?;
     Ok(Said { count: count + 1, time: began.elapsed() })
@@ -216,7 +232,7 @@ mod tests {
         let notes = Arc::new(Mutex::new(Vec::new()));
         let shared = Arc::clone(&notes);
         let talker = Talker::start(move || Ok(Notes(shared, usize::MAX))).expect("starts");
-        talker.bulk(300, "the last");
+        talker.bulk(300, Some(10_000), "the last");
         wait(&talker).expect("said");
         {
             let notes = notes.lock().expect("whole");
@@ -235,7 +251,7 @@ mod tests {
     #[test]
     fn what_breaks_is_the_next_answer() {
         let talker = Talker::start(|| Ok(Notes(Arc::default(), 1_000))).expect("starts");
-        talker.bulk(2_000, "never");
+        talker.bulk(2_000, None, "never");
         assert!(wait(&talker).expect_err("full").to_string().contains("nobody takes it"));
         let talker = Talker::start::<Notes>(|| anyhow::bail!("no way there")).expect("a thread");
         assert!(talker.rate(1).expect_err("closed").to_string().contains("no way there"));
