@@ -9,11 +9,13 @@ pub mod channel;
 pub mod composer;
 pub mod link;
 pub mod overlay;
+pub mod past;
 pub mod picker;
 pub mod preferences;
 pub mod reading;
 pub mod relays;
 pub mod sign_in;
+pub mod writing;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -30,11 +32,13 @@ pub use channel::{Channel, Outgoing, Scroll, Sending};
 pub use composer::Composer;
 pub use link::{Link, Resume, Trust};
 pub use overlay::Overlay;
+pub use past::Past;
 pub use picker::Picker;
 pub use preferences::{Looks, Panes, Preferences};
 pub use reading::Reading;
 pub use relays::{RelayBook, SavedRelay};
 pub use sign_in::{Field, Form, FormKind, LineEdit};
+pub use writing::Writing;
 
 use crate::action::{Chord, Context, Keymap, Mode};
 use crate::theme::Theme;
@@ -230,6 +234,8 @@ pub struct Model {
     pub asked: Option<String>,
     /// What was typed in other channels and not sent.
     pub drafts: BTreeMap<ChannelId, String>,
+    /// What else belongs to writing.
+    pub writing: Writing,
     /// Own messages on their way to channels that were left, or that are not known yet.
     pub adrift: BTreeMap<Nonce, (ChannelId, Outgoing)>,
     /// Whether the outbox on disk fails, so that what waits ends with this program.
@@ -302,6 +308,7 @@ impl Model {
             composer: Composer::default(),
             asked: None,
             drafts: BTreeMap::new(),
+            writing: Writing::default(),
             adrift: BTreeMap::new(),
             outbox_fails: false,
             panes: Panes::default(),
@@ -394,6 +401,7 @@ impl Model {
         self.asked = None;
         self.composer = Composer::default();
         self.drafts.clear();
+        self.writing.forget_account();
         self.adrift.clear();
         self.reading.forget();
     }

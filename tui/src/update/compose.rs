@@ -7,24 +7,143 @@ use mechat_client::Command;
 use mechat_protocol::Content;
 
 use super::{Effect, scroll, slash};
-use crate::model::{Composer, Model, Outgoing, Scroll, Sending};
+use crate::model::composer::Edit;
+use crate::model::{Model, Outgoing, Scroll, Sending};
+use crate::view::composer::{Written, lay, room};
+use crate::view::layout;
 
 /// A key that is no action: it edits.
 pub fn key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
-    let (line, _) = model.composer.cursor();
-    let last = model.composer.lines().len() - 1;
-    match key.code {
-        // Terminals turn the wheel into arrows: what the text does not need scrolls.
-        KeyCode::Up if line == 0 => return scroll::by_lines(model, -1),
-        KeyCode::Down if line == last => return scroll::by_lines(model, 1),
-        KeyCode::Char('u') if key.modifiers.contains(KeyModifiers::CONTROL) => {
-            model.composer.editor().delete_line_by_head();
-        }
-        _ => {
-            model.composer.editor().input(key);
+    if let Some(edit) = edit_of(key) {
+        edit_text(model, edit);
+    } else {
+        let control = key.modifiers.contains(KeyModifiers::CONTROL);
+        match key.code {
+            KeyCode::Up if control => _ = older(model),
+            KeyCode::Down if control => _ = newer(model),
+            KeyCode::Up => return up(model),
+            KeyCode::Down => return down(model),
+            KeyCode::Char(c) if !control && !key.modifiers.contains(KeyModifiers::ALT) => {
+                model.composer.type_char(c);
+            }
+            _ => {}
         }
     }
+    follow_cursor(model);
     Vec::new()
+}
+
+/// The edit of a key. Ctrl-A and Ctrl-B belong to terminal multiplexers and stay free.
+fn edit_of(key: KeyEvent) -> Option<Edit> {
+    let control = key.modifiers.contains(KeyModifiers::CONTROL);
+    let alt = key.modifiers.contains(KeyModifiers::ALT);
+    Some(match key.code {
+        KeyCode::Left if control || alt => Edit::WordLeft,
+        KeyCode::Right if control || alt => Edit::WordRight,
+        KeyCode::Left => Edit::Left,
+        KeyCode::Right => Edit::Right,
+        KeyCode::Home => Edit::LineStart,
+        KeyCode::End => Edit::LineEnd,
+        KeyCode::Backspace if control || alt => Edit::KillWordBack,
+        KeyCode::Delete if control || alt => Edit::KillWordForward,
+        KeyCode::Backspace => Edit::DeleteBack,
+        KeyCode::Delete => Edit::DeleteForward,
+        KeyCode::Char(c) if control && alt => edit_of_both(c)?,
+        KeyCode::Char(c) if control => edit_of_control(c)?,
+        KeyCode::Char(c) if alt => edit_of_alt(c)?,
+        _ => return None,
+    })
+}
+
+const fn edit_of_control(c: char) -> Option<Edit> {
+    Some(match c {
+        'e' => Edit::LineEnd,
+        'f' => Edit::Right,
+        'h' => Edit::DeleteBack,
+        'd' => Edit::DeleteForward,
+        'w' => Edit::KillWordBack,
+        'u' => Edit::KillToStart,
+        'y' => Edit::Yank,
+        // Ctrl-_ and Ctrl-/ reach a program as one byte, which is read as Ctrl-7.
+        '_' | '/' | '7' => Edit::Undo,
+        _ => return None,
+    })
+}
+
+const fn edit_of_alt(c: char) -> Option<Edit> {
+    Some(match c {
+        'b' => Edit::WordLeft,
+        'f' => Edit::WordRight,
+        'd' => Edit::KillWordForward,
+        'k' => Edit::KillToEnd,
+        'y' => Edit::YankOlder,
+        '<' => Edit::TextStart,
+        '>' => Edit::TextEnd,
+        '/' | '_' => Edit::Redo,
+        _ => return None,
+    })
+}
+
+const fn edit_of_both(c: char) -> Option<Edit> {
+    match c {
+        '_' | '/' | '7' => Some(Edit::Redo),
+        _ => None,
+    }
+}
+
+/// Performs an edit of the text.
+pub fn edit_text(model: &mut Model, edit: Edit) {
+    model.composer.edit(edit, &mut model.writing.kills);
+}
+
+/// A row up; from the first one, to what was sent before; if there is nothing, older messages.
+fn up(model: &mut Model) -> Vec<Effect> {
+    if by_row(model, -1) || older(model) { moved(model) } else { scroll::by_lines(model, -1) }
+}
+
+/// A row down; from the last one, to what was sent after; if there is nothing, newer messages.
+fn down(model: &mut Model) -> Vec<Effect> {
+    if by_row(model, 1) || newer(model) { moved(model) } else { scroll::by_lines(model, 1) }
+}
+
+fn moved(model: &mut Model) -> Vec<Effect> {
+    follow_cursor(model);
+    Vec::new()
+}
+
+/// Moves by a row as it is seen. False at the edge of the text.
+fn by_row(model: &mut Model, by: isize) -> bool {
+    let room = room(layout::chat(model).composer.width);
+    let (line, _) = model.composer.cursor();
+    let (row, cell) = Written::new(&model.composer, room).cursor();
+    let rows_of = |model: &Model, line: usize| lay::rows(&model.composer.lines()[line], room);
+    let (line, row) = match by {
+        ..0 if row > 0 => (line, row - 1),
+        ..0 if line > 0 => (line - 1, rows_of(model, line - 1).len() - 1),
+        0.. if row + 1 < rows_of(model, line).len() => (line, row + 1),
+        0.. if line + 1 < model.composer.lines().len() => (line + 1, 0),
+        _ => return false,
+    };
+    let goal = model.composer.goal(cell);
+    let text = &model.composer.lines()[line];
+    let byte = lay::byte_at(text, &lay::rows(text, room), row, goal);
+    model.composer.goto_row(line, byte);
+    true
+}
+
+fn older(model: &mut Model) -> bool {
+    model.writing.past(model.current).older(&mut model.composer)
+}
+
+fn newer(model: &mut Model) -> bool {
+    model.writing.past(model.current).newer(&mut model.composer)
+}
+
+/// The visible part moves as far as the cursor drags it.
+pub fn follow_cursor(model: &mut Model) {
+    let area = layout::chat(model).composer;
+    let top = Written::new(&model.composer, room(area.width)).top(usize::from(area.height));
+    model.composer.set_top(top);
 }
 
 /// Closes what is told; if nothing is, back to the newest message.
@@ -39,7 +158,8 @@ pub fn dismiss(model: &mut Model) -> Vec<Effect> {
 
 /// Breaks the line.
 pub fn newline(model: &mut Model) -> Vec<Effect> {
-    model.composer.editor().insert_newline();
+    model.composer.break_line();
+    follow_cursor(model);
     Vec::new()
 }
 
@@ -69,8 +189,16 @@ fn say(model: &mut Model, text: &str) -> Vec<Effect> {
         model.complain("you are in no channel; /join #CHANNEL joins one, /list channels shows what there is");
         return Vec::new();
     }
-    model.composer = Composer::default();
+    sent(model);
     send(model, content)
+}
+
+/// The text became a message or a command: it is had again with ↑, and what it was put before comes back.
+pub(super) fn sent(model: &mut Model) {
+    let past = model.writing.past(model.current);
+    let kept = past.settle();
+    past.push(&model.composer.text());
+    model.composer = kept.unwrap_or_default();
 }
 
 /// Sends to the channel in view; the row shows at once.

@@ -28,14 +28,15 @@ pub fn typed(model: &mut Model, command: &str) -> Vec<Effect> {
         model.complain(format!("/{name} takes nothing behind it; // at the start sends a slash"));
         return Vec::new();
     }
-    let typed = std::mem::take(&mut model.composer);
+    let (typed, text) = (model.current, model.composer.text());
+    compose::sent(model);
     let effects = run(model, found.id, arguments);
     let refused = model.notice.as_ref().is_some_and(|notice| notice.tone == crate::model::Tone::Error);
-    let asks = effects.iter().any(|effect| matches!(effect, Effect::Client(_)));
-    model.asked = (asks && !refused).then(|| typed.text());
-    if refused && model.composer.is_empty() {
-        model.composer = typed;
+    if refused && model.composer.is_empty() && model.current == typed {
+        model.composer = Composer::with_text(&text);
     }
+    let asks = effects.iter().any(|effect| matches!(effect, Effect::Client(_)));
+    model.asked = (asks && !refused).then_some(text);
     effects
 }
 

@@ -129,8 +129,7 @@ pub fn chat(model: &Model) -> Chat {
         (right > 0).then(|| Rect { x: columns - (right - before), width: right - before, ..body });
     let x = if narrow { 0 } else { left };
     let centre = Rect { x, width: timeline_width(model), ..body };
-    let wanted = composer::rows(model, centre.width);
-    let composer_rows = wanted.min((body.height / 3).max(1));
+    let composer_rows = composer::rows(model, centre.width, (body.height / 3).max(1));
     let notice_rows = notice_rows(model, centre.width).min(body.height.saturating_sub(composer_rows + 4));
     // Copied with the mouse, a title and a rule would stand among the messages.
     let edge = u16::from(!model.reading.bare);

@@ -1,0 +1,163 @@
+//! The composer as it is drawn: wrapped by words, scrolled by itself, its text as harmless as any other.
+//!
+//! Owns which rows of the text are seen. Only lines near those are ever wrapped: a text of a million lines costs what its visible
+//! part costs.
+
+pub mod lay;
+
+use std::ops::Range;
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+
+use super::paint;
+use crate::action::Mode;
+use crate::model::composer::Place;
+use crate::model::{Composer, Model};
+use crate::text;
+use crate::theme::Role;
+
+/// Cells of the prompt.
+const PROMPT_WIDTH: u16 = 2;
+
+/// Cells that a text has in a composer of a width.
+pub const fn room(width: u16) -> usize {
+    let room = width.saturating_sub(PROMPT_WIDTH);
+    if room < 2 { 2 } else { room as usize }
+}
+
+/// Rows that the composer would like, as far as `most`.
+pub fn rows(model: &Model, width: u16, most: u16) -> u16 {
+    let written = Written { composer: &model.composer, room: room(width) };
+    let mut rows = 0;
+    for line in 0..model.composer.lines().len() {
+        rows += written.rows(line).len();
+        if rows >= usize::from(most) {
+            return most;
+        }
+    }
+    u16::try_from(rows).unwrap_or(most).max(1)
+}
+
+/// A text as it is wrapped.
+#[derive(Debug, Clone, Copy)]
+pub struct Written<'a> {
+    composer: &'a Composer,
+    room: usize,
+}
+
+impl<'a> Written<'a> {
+    /// A text in so many cells.
+    pub const fn new(composer: &'a Composer, room: usize) -> Self {
+        Self { composer, room }
+    }
+
+    /// The rows of a line; that of the cursor has one more where the cursor stands behind a full row.
+    fn rows(self, line: usize) -> Vec<Range<usize>> {
+        let text = &self.composer.lines()[line];
+        let mut rows = lay::rows(text, self.room);
+        if self.composer.cursor().0 == line {
+            let (row, _) = lay::place(text, &rows, self.composer.cursor_line().1, self.room);
+            if row == rows.len() {
+                rows.push(text.len()..text.len());
+            }
+        }
+        rows
+    }
+
+    /// The row and the cell of the cursor in its line.
+    pub fn cursor(self) -> (usize, usize) {
+        let (text, byte) = self.composer.cursor_line();
+        lay::place(text, &lay::rows(text, self.room), byte, self.room)
+    }
+
+    /// The line and the row in it that stand so many rows above; as far up as there is text.
+    fn up(self, from: Place, rows: usize) -> Place {
+        let (mut line, mut row) = from;
+        let mut left = rows;
+        while left > row {
+            if line == 0 {
+                return (0, 0);
+            }
+            left -= row + 1;
+            line -= 1;
+            row = self.rows(line).len() - 1;
+        }
+        (line, row - left)
+    }
+
+    /// Rows from one place to the end, `most` at most.
+    fn below(self, from: Place, most: usize) -> usize {
+        let mut rows = 0;
+        for line in from.0..self.composer.lines().len() {
+            rows += self.rows(line).len();
+            if rows >= from.1 + most {
+                return most;
+            }
+        }
+        rows.saturating_sub(from.1)
+    }
+
+    /// Where the visible part of so many rows begins, so that the cursor is in it and it moves no more than it must.
+    pub fn top(self, height: usize) -> Place {
+        let cursor = (self.composer.cursor().0, self.cursor().0);
+        let lines = self.composer.lines().len();
+        let mut top = self.composer.top().min(cursor);
+        top.0 = top.0.min(lines - 1);
+        top.1 = top.1.min(self.rows(top.0).len() - 1);
+        // As far up as the cursor's row would be the last one.
+        top = top.max(self.up(cursor, height.saturating_sub(1)));
+        let missing = height.saturating_sub(self.below(top, height));
+        self.up(top, missing)
+    }
+}
+
+/// Draws it; the cursor is shown if the keys go here.
+pub fn composer(model: &Model, area: Rect, active: bool, frame: &mut Frame<'_>) {
+    let written = Written::new(&model.composer, room(area.width));
+    let height = usize::from(area.height);
+    let (accent, quiet) = (model.theme.style(Role::Accent), model.theme.style(Role::Quiet));
+    if model.composer.is_empty() {
+        let hint = text::clip(hint(model), usize::from(area.width.saturating_sub(PROMPT_WIDTH))).into_owned();
+        paint(frame, area, [Line::from(vec![Span::styled("› ", accent), Span::styled(hint, quiet)])]);
+    }
+    let top = written.top(height);
+    let (cursor_row, cursor_cell) = written.cursor();
+    let cursor = (model.composer.cursor().0, cursor_row);
+    let mut y = area.y;
+    for (line, text) in model.composer.lines().iter().enumerate().skip(top.0) {
+        let skip = if line == top.0 { top.1 } else { 0 };
+        let rows = written.rows(line);
+        for (row, range) in rows.iter().enumerate().skip(skip) {
+            if y >= area.bottom() {
+                return;
+            }
+            let here = Rect { y, height: 1, ..area };
+            if !model.composer.is_empty() {
+                let last = line + 1 == model.composer.lines().len() && row + 1 == rows.len();
+                let prompt = match (line, row) {
+                    (0, 0) => "› ",
+                    _ if y == area.y => "↑ ",
+                    _ if y + 1 == area.bottom() && !last => "↓ ",
+                    _ => "  ",
+                };
+                let shown = Span::raw(text::harmless(&text[range.clone()]).into_owned());
+                paint(frame, here, [Line::from(vec![Span::styled(prompt, accent), shown])]);
+            }
+            if active && (line, row) == cursor {
+                let x = area.x + PROMPT_WIDTH + u16::try_from(cursor_cell).unwrap_or(0);
+                frame.set_cursor_position((x.min(area.right().saturating_sub(1)), y));
+            }
+            y += 1;
+        }
+    }
+}
+
+fn hint(model: &Model) -> &'static str {
+    match model.current() {
+        _ if model.context().mode == Mode::Normal => "i writes, ? helps",
+        Some(_) => "write a message; Enter sends, / begins a command",
+        None => "/join #CHANNEL joins a channel, /create #CHANNEL makes one",
+    }
+}
