@@ -1,4 +1,4 @@
-//! The client's own files: the list of relays, the pins' place, the log.
+//! The client's own files: their places, the list of relays, the log.
 //!
 //! Invariants: a file is replaced whole or not at all; no secret is written here.
 
@@ -75,6 +75,11 @@ impl Places {
         self.state.join("looks.toml")
     }
 
+    /// What was begun and is not sent, for each account at each relay.
+    pub fn drafts(&self) -> PathBuf {
+        self.state.join("drafts")
+    }
+
     fn relays(&self) -> PathBuf {
         self.config.join("relays.toml")
     }
@@ -114,22 +119,58 @@ fn load<T: Default + DeserializeOwned>(path: &Path) -> anyhow::Result<T> {
 
 fn save(path: &Path, what: &impl Serialize) -> anyhow::Result<()> {
     let text = toml::to_string(what)?;
-    replace(path, text.as_bytes()).with_context(|| format!("{} cannot be written", path.display()))
+    replace(path, text.as_bytes(), Readers::Everyone)
+        .with_context(|| format!("{} cannot be written", path.display()))
+}
+
+/// Who may read a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Readers {
+    /// Mode 0600 on Unix.
+    Owner,
+    /// As the user's mask has it.
+    Everyone,
 }
 
 /// A reader sees the file before or the file after, whatever happens in between.
-fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+pub(super) fn replace(path: &Path, bytes: &[u8], readers: Readers) -> std::io::Result<()> {
     if let Some(directory) = path.parent() {
         fs::create_dir_all(directory)?;
     }
     let beside = path.with_extension(format!("new-{}", std::process::id()));
-    let mut file = File::create(&beside)?;
-    let written =
-        file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| fs::rename(&beside, path));
+    let written = write_new(&beside, bytes, readers).and_then(|()| fs::rename(&beside, path));
     if written.is_err() {
         let _ = fs::remove_file(&beside);
     }
     written
+}
+
+/// Writes a file that nobody has looked into before.
+pub(super) fn write_new(path: &Path, bytes: &[u8], readers: Readers) -> std::io::Result<()> {
+    // What a crash left under this name may have another mode.
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    if readers == Readers::Owner {
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    }
+    #[cfg(not(unix))]
+    let _ = readers;
+    let mut file = options.open(path)?;
+    file.write_all(bytes).and_then(|()| file.sync_all())
+}
+
+/// Makes a directory that nobody else may enter; one that is there stays as it is.
+pub(super) fn create_private_directory(directory: &Path) -> std::io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(directory)
 }
 
 /// Sends the log to its file; without one the client works all the same.

@@ -7,6 +7,7 @@
 //! while nothing changes; quitting waits for nobody longer than its limits.
 
 pub mod claim;
+pub mod drafts;
 pub mod files;
 pub mod output;
 pub mod probe;
@@ -35,6 +36,7 @@ use crate::model::{Hosting, Model, Moment, Screen as ModelScreen, Setup, Target}
 use crate::theme::{PALETTES, Theme};
 use crate::update::{self, Effect, Event};
 use claim::Claimed;
+use drafts::Drafts;
 use files::Places;
 use probe::Probe;
 use settings::Settings;
@@ -51,6 +53,8 @@ const GOODBYE_LIMIT: Duration = Duration::from_millis(400);
 const KEYRING_LIMIT: Duration = Duration::from_millis(300);
 /// How long the cache may take to write the last of it.
 const CACHE_LIMIT: Duration = Duration::from_millis(300);
+/// How long the disk may take for the drafts before the program stops or ends.
+const DRAFTS_LIMIT: Duration = Duration::from_millis(500);
 /// How long a relay in this process may take to drain.
 const DRAIN_LIMIT: Duration = Duration::from_secs(5);
 /// Events that are fed before the screen is drawn again.
@@ -185,6 +189,7 @@ struct App {
     relay: Option<tokio::sync::oneshot::Receiver<Relay>>,
     tokens: Option<Tokens>,
     cache: Option<Cache>,
+    drafts: Option<Drafts>,
     events: (mpsc::Sender<Event>, mpsc::Receiver<Event>),
     panicked: Arc<Panicked>,
     quitting: bool,
@@ -220,6 +225,7 @@ impl App {
             relay: None,
             tokens: None,
             cache: None,
+            drafts: None,
             events: mpsc::channel(EVENTS_MAX),
             panicked,
             quitting: false,
@@ -340,8 +346,14 @@ impl App {
                 Effect::SaveLooks(looks) => self.save_looks(&looks),
                 Effect::ReadConfig { always } => self.read_config(always),
                 Effect::Mouse(wanted) => self.screen.listen_to_mouse(wanted)?,
+                Effect::LoadDrafts(address, account) => {
+                    self.draft(drafts::Request::Load(address, account));
+                }
+                Effect::SaveDrafts(address, account, drafts) => {
+                    self.draft(drafts::Request::Save(address, account, drafts));
+                }
                 Effect::Redraw => self.screen.forget()?,
-                Effect::Suspend => self.screen.suspend()?,
+                Effect::Suspend => self.suspend()?,
                 Effect::Quit => self.quitting = true,
             }
         }
@@ -418,6 +430,35 @@ impl App {
         self.token(request);
     }
 
+    /// A request that finds no room is answered here, so that it is asked again.
+    fn draft(&mut self, request: drafts::Request) {
+        const STUCK: &str = "the disk does not answer";
+        let (events, directory) = (self.events.0.clone(), self.places.drafts());
+        let drafts = self.drafts.get_or_insert_with(|| Drafts::start(directory, events));
+        let refused = match &request {
+            drafts::Request::Load(address, account) => Event::DraftsLoaded {
+                address: address.clone(),
+                account: account.clone(),
+                drafts: Vec::new(),
+                damage: Some(STUCK.to_owned()),
+            },
+            drafts::Request::Save(..) | drafts::Request::Flush(_) => {
+                Event::DraftsSaved(Err(STUCK.to_owned()))
+            }
+        };
+        if !drafts.ask(request) {
+            self.tell(refused);
+        }
+    }
+
+    /// A stopped program writes nothing: the drafts go first.
+    fn suspend(&mut self) -> anyhow::Result<()> {
+        if let Some(drafts) = &self.drafts {
+            drafts.flush(DRAFTS_LIMIT);
+        }
+        self.screen.suspend().map_err(Into::into)
+    }
+
     fn save_relays(&mut self, relays: &crate::model::RelayBook) {
         // A file that could not be understood belongs to its author.
         if self.keep_relays_file {
@@ -447,6 +488,9 @@ impl App {
     /// Says goodbye to relay and keyring within their limits, the terminal given back first.
     async fn finish(self) {
         drop(self.screen);
+        if let Some(drafts) = &self.drafts {
+            drafts.flush(DRAFTS_LIMIT);
+        }
         if let Some((client, mut events)) = self.client {
             let goodbye = async {
                 client.send(Command::Quit).await;

@@ -7,6 +7,7 @@
 
 pub mod channel;
 pub mod composer;
+pub mod draft;
 pub mod link;
 pub mod overlay;
 pub mod past;
@@ -30,6 +31,7 @@ use mechat_protocol::{
 
 pub use channel::{Channel, Outgoing, Scroll, Sending};
 pub use composer::Composer;
+pub use draft::{Composing, Draft, SavedDraft};
 pub use link::{Link, Resume, Trust};
 pub use overlay::Overlay;
 pub use past::Past;
@@ -233,7 +235,7 @@ pub struct Model {
     /// The command that the relay was last asked for: it comes back if it is refused.
     pub asked: Option<String>,
     /// What was typed in other channels and not sent.
-    pub drafts: BTreeMap<ChannelId, String>,
+    pub drafts: BTreeMap<ChannelId, Draft>,
     /// What else belongs to writing.
     pub writing: Writing,
     /// Own messages on their way to channels that were left, or that are not known yet.

@@ -25,7 +25,7 @@ impl Past {
     /// A text was sent.
     pub fn push(&mut self, text: &str) {
         self.back = None;
-        if self.said.back().is_some_and(|newest| newest == text) {
+        if text.is_empty() || self.said.back().is_some_and(|newest| newest == text) {
             return;
         }
         self.said.push_back(text.to_owned());

@@ -67,8 +67,9 @@ pub fn registered(model: &mut Model, _account: &AccountName) -> Vec<Effect> {
 /// Signed in, for the first time or again after the link was lost.
 pub fn signed_in(model: &mut Model, signed_in: &SignedIn) -> Vec<Effect> {
     let account = Account::from(signed_in);
+    let mut effects = Vec::new();
     if model.account.as_ref().is_some_and(|before| before.name != account.name) {
-        model.forget_account();
+        effects = super::forget_account(model);
     }
     let first_time = !std::mem::replace(&mut model.signed_in, true);
     if first_time && model.notice.is_none() {
@@ -83,7 +84,7 @@ pub fn signed_in(model: &mut Model, signed_in: &SignedIn) -> Vec<Effect> {
     }
     let Some(target) = &mut model.target else { return Vec::new() };
     let address = target.address.clone();
-    let mut effects = vec![Effect::SaveToken(address.clone(), name.clone(), signed_in.token.clone())];
+    effects.push(Effect::SaveToken(address.clone(), name.clone(), signed_in.token.clone()));
     effects.extend(own_cache(model, &name));
     let Some(target) = &mut model.target else { return effects };
     if first_time && let Some(channel) = target.channel.take() {
@@ -123,7 +124,7 @@ pub fn signed_out(model: &mut Model, why: SignedOut) -> Vec<Effect> {
     match why {
         SignedOut::LoggedOut => {
             let unsent: usize = model.channels.iter().map(|channel| channel.outbox.len()).sum();
-            model.forget_account();
+            effects.extend(super::forget_account(model));
             model.overlay = None;
             model.screen = Screen::Menu(1);
             match unsent {

@@ -5,9 +5,9 @@ use mechat_protocol::reply::{ChannelInfo, ConnectionRow, Marks, Participant};
 use mechat_protocol::request::HistoryRange;
 use mechat_protocol::{ChannelId, ChannelName, Content, Entry, Nonce, Seq};
 
-use super::{Effect, scroll};
+use super::{Effect, drafts, scroll};
 use crate::model::channel::{Amending, ENTRIES_HIDDEN, Seek};
-use crate::model::{Cached, Channel, Composer, Model, Outgoing, Scroll, Sending};
+use crate::model::{Cached, Channel, Model, Outgoing, Scroll, Sending};
 
 /// The channel where people meet first.
 const LOBBY: &str = "lobby";
@@ -17,7 +17,7 @@ pub fn show(model: &mut Model, id: ChannelId) -> Vec<Effect> {
     if model.current == Some(id) {
         return Vec::new();
     }
-    put_draft_away(model);
+    drafts::put_away(model);
     if let Some(left) = model.current_mut() {
         left.hide();
     }
@@ -30,9 +30,7 @@ pub fn show(model: &mut Model, id: ChannelId) -> Vec<Effect> {
     let ask = channel.members.is_none() && may_ask;
     channel.divider = has_unread(channel).then(|| channel.read());
     model.current = Some(id);
-    if let Some(draft) = model.drafts.remove(&id) {
-        model.composer = Composer::with_text(&draft);
-    }
+    drafts::bring_back(model);
     let mut effects = Vec::new();
     if ask {
         effects.push(Effect::Client(Command::ListParticipants(Some(id))));
@@ -52,16 +50,6 @@ fn has_unread(channel: &Channel) -> bool {
 pub fn place_of(model: &Model, name: &ChannelName) -> usize {
     let key = name.key().folded;
     model.channels.partition_point(|channel| channel.info.name.key().folded < key)
-}
-
-/// A text never follows the eye into another channel.
-fn put_draft_away(model: &mut Model) {
-    if let Some(id) = model.current {
-        let composer = std::mem::take(&mut model.composer);
-        if !composer.is_empty() {
-            model.drafts.insert(id, composer.text());
-        }
-    }
 }
 
 /// Shows a channel, joining it first if need be.
@@ -116,7 +104,7 @@ pub fn left(model: &mut Model, id: ChannelId) -> Vec<Effect> {
         return Vec::new();
     };
     if model.current == Some(id) {
-        put_draft_away(model);
+        drafts::put_away(model);
     }
     model.recent.retain(|recent| *recent != id);
     let channel = model.channels.remove(at);

@@ -10,6 +10,7 @@ pub mod cache;
 pub mod channels;
 pub mod complete;
 pub mod compose;
+pub mod drafts;
 pub mod finder;
 pub mod form;
 pub mod keys;
@@ -31,7 +32,7 @@ use mechat_protocol::secret::Token;
 use mechat_protocol::{AccountName, ChannelId, Invite, RelayAddress};
 
 use crate::config::{Config, Problem};
-use crate::model::{Cached, Hosting, Link, Looks, Model, Moment, RelayBook, Resume, Target};
+use crate::model::{Cached, Hosting, Link, Looks, Model, Moment, RelayBook, Resume, SavedDraft, Target};
 
 pub use start::begin;
 
@@ -65,6 +66,19 @@ pub enum Event {
     NoKeyring,
     /// The cache of the account's logs says.
     Cache(CacheEvent),
+    /// What an earlier run left of an account's drafts, and what is wrong with it.
+    DraftsLoaded {
+        /// Which relay.
+        address: RelayAddress,
+        /// Whose.
+        account: AccountName,
+        /// In no order.
+        drafts: Vec<SavedDraft>,
+        /// What could not be read, for people.
+        damage: Option<String>,
+    },
+    /// The drafts are on disk, or why not.
+    DraftsSaved(Result<(), String>),
     /// The relay in this process runs, or could not.
     Hosting(Result<Invite, String>),
     /// The configuration was read.
@@ -112,6 +126,10 @@ pub enum Effect {
     },
     /// Listen to the mouse, or leave it to the terminal.
     Mouse(bool),
+    /// Read the drafts of an account.
+    LoadDrafts(RelayAddress, AccountName),
+    /// Write the drafts of an account, all of them, instead of any before.
+    SaveDrafts(RelayAddress, AccountName, Vec<SavedDraft>),
     /// Draw everything anew.
     Redraw,
     /// Give the terminal back and stop until the shell continues us.
@@ -123,6 +141,7 @@ pub enum Effect {
 /// Feeds one event.
 pub fn update(model: &mut Model, event: Event, now: Moment) -> Vec<Effect> {
     model.now = now;
+    let drafts_before = drafts::seen(model);
     let mut effects = match event {
         Event::Key(key) => keys::key(model, key),
         Event::Paste(text) => keys::paste(model, &text),
@@ -136,25 +155,31 @@ pub fn update(model: &mut Model, event: Event, now: Moment) -> Vec<Effect> {
         }
         Event::NoKeyring => account::no_keyring(model),
         Event::Cache(event) => cache::event(model, event),
+        Event::DraftsLoaded { address, account, drafts, damage } => {
+            drafts::loaded(model, address, account, drafts, damage)
+        }
+        Event::DraftsSaved(outcome) => drafts::saved(model, outcome),
         Event::Hosting(outcome) => start::hosting(model, outcome),
         Event::Configured { read, asked } => preferences::configured(model, read, asked),
         Event::Failed(text) => failed(model, text),
         Event::Terminate => quit(),
     };
     unread::settle(model, &mut effects);
+    drafts::settle(model, drafts_before, &mut effects);
     effects
 }
 
-/// When something visible changes with time alone, by the steady clock.
+/// When something happens with time alone, by the steady clock.
 pub fn wake_at(model: &Model) -> Option<Duration> {
-    [countdown(model), model.mark_at].into_iter().flatten().min()
+    [countdown(model), model.mark_at, drafts::due(model)].into_iter().flatten().min()
 }
 
+/// When the countdown to the next try shows another number.
 fn countdown(model: &Model) -> Option<Duration> {
     match model.link {
         Link::Down { retry_at, .. } if retry_at > model.now.steady => {
             let left = retry_at.saturating_sub(model.now.steady);
-            // The countdown shows whole seconds, rounded up: it changes when a whole number is left.
+            // It shows whole seconds, rounded up: it changes when a whole number is left.
             let into_second = Duration::from_nanos(u64::from(left.subsec_nanos()));
             let step = if into_second.is_zero() { Duration::from_secs(1) } else { into_second };
             Some(model.now.steady + step)
@@ -220,11 +245,11 @@ fn quit() -> Vec<Effect> {
 
 /// Chooses a relay: from here on the client connects by itself.
 fn connect(model: &mut Model, target: Target) -> Vec<Effect> {
-    model.forget_account();
+    let mut effects = forget_account(model);
     model.screen = crate::model::Screen::Connecting;
     model.link = Link::Connecting { attempt: 1 };
     (model.trust, model.welcome, model.notice) = (None, None, None);
-    let mut effects = vec![Effect::Connect(target.clone())];
+    effects.push(Effect::Connect(target.clone()));
     model.resume = match model.relays.account_at(&target.address) {
         Some(account) => {
             let account = account.clone();
@@ -244,12 +269,20 @@ fn back_to_start(model: &mut Model) -> Vec<Effect> {
     if model.hosting.is_some() {
         return Vec::new();
     }
-    model.forget_account();
+    let mut effects = forget_account(model);
     model.screen = crate::model::Screen::Start(crate::model::Picker::default());
     model.link = Link::Idle;
     (model.trust, model.welcome, model.target, model.overlay) = (None, None, None, None);
     model.resume = Resume::None;
-    vec![Effect::Disconnect]
+    effects.push(Effect::Disconnect);
+    effects
+}
+
+/// Forgets all that belongs to an account; what it had begun goes to the disk first.
+fn forget_account(model: &mut Model) -> Vec<Effect> {
+    let save = drafts::flush(model);
+    model.forget_account();
+    save.into_iter().collect()
 }
 
 /// The link with which others join.

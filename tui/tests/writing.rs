@@ -1,0 +1,229 @@
+//! Writing: what is typed stays where it was typed until it is sent, and is sent once, where it was meant.
+
+mod stage;
+
+use std::time::Duration;
+
+use crossterm::event::{KeyCode, KeyModifiers};
+use mechat_client::Event as ClientEvent;
+use mechat_protocol::{AccountName, ChannelId, RelayAddress};
+use mechat_tui::model::{Draft, SavedDraft};
+use mechat_tui::update::{self, Effect, Event};
+use stage::{Stage, account, channel, info};
+
+const SIZE: (u16, u16) = (80, 24);
+
+fn owner() -> (RelayAddress, AccountName) {
+    ("chat.example.org".parse().expect("an address"), account("misha"))
+}
+
+/// In the chat, with what an earlier run left.
+fn with_drafts(drafts: Vec<SavedDraft>) -> Stage {
+    let mut stage = Stage::in_chat(SIZE);
+    load(&mut stage, drafts);
+    stage
+}
+
+fn load(stage: &mut Stage, drafts: Vec<SavedDraft>) {
+    let (address, account) = owner();
+    stage.feed(Event::DraftsLoaded { address, account, drafts, damage: None });
+}
+
+fn saved(id: u64, name: &str, text: &str) -> SavedDraft {
+    let draft = Draft { text: text.to_owned(), ..Draft::default() };
+    SavedDraft { channel: ChannelId(id), name: channel(name), draft }
+}
+
+/// The texts of the last drafts that were handed to the disk, by channel.
+fn handed_over(stage: &mut Stage) -> Option<Vec<(u64, String)>> {
+    let mut saves = stage.take().into_iter().filter_map(|effect| match effect {
+        Effect::SaveDrafts(address, account, drafts) => {
+            assert_eq!((address, account), owner());
+            let mut texts: Vec<_> =
+                drafts.into_iter().map(|saved| (saved.channel.0, saved.draft.text)).collect();
+            texts.sort();
+            Some(texts)
+        }
+        _ => None,
+    });
+    saves.next_back()
+}
+
+fn at(id: u64, text: &str) -> (u64, String) {
+    (id, text.to_owned())
+}
+
+/// Plays the shell's part: lets time pass until the model wants to be woken, and wakes it.
+fn pause(stage: &mut Stage) {
+    let wake = update::wake_at(&stage.model).expect("something is to be done");
+    let time = wake.saturating_sub(stage.model.now.steady);
+    stage.wait(time);
+}
+
+#[test]
+fn a_draft_is_on_disk_after_a_pause_and_within_a_second_of_typing_on() {
+    let mut stage = with_drafts(Vec::new());
+    assert_eq!(update::wake_at(&stage.model), None, "nothing ticks while nothing is written");
+    stage.type_text("hel");
+    assert_eq!(handed_over(&mut stage), None, "not at each key");
+    pause(&mut stage);
+    assert_eq!(handed_over(&mut stage), Some(vec![at(1, "hel")]));
+    assert_eq!(update::wake_at(&stage.model), None);
+    let mut waited = Duration::ZERO;
+    while handed_over(&mut stage).is_none() {
+        stage.type_text("o").wait(Duration::from_millis(100));
+        waited += Duration::from_millis(100);
+        assert!(waited < Duration::from_secs(1), "a crash loses at most a second");
+    }
+}
+
+#[test]
+fn a_draft_is_on_disk_before_the_program_ends_stops_or_shows_another_channel() {
+    type Leave = fn(&mut Stage);
+    let leave: [Leave; 4] = [
+        |stage| _ = stage.feed(Event::Terminate),
+        |stage| _ = stage.chord(KeyModifiers::CONTROL, KeyCode::Char('q')),
+        |stage| _ = stage.chord(KeyModifiers::CONTROL, KeyCode::Char('z')),
+        |stage| _ = stage.chord(KeyModifiers::ALT, KeyCode::Down),
+    ];
+    for (number, leave) in leave.iter().enumerate() {
+        let mut stage = with_drafts(Vec::new());
+        stage.type_text("half a").take();
+        leave(&mut stage);
+        let first = stage.effects.first().cloned();
+        assert!(matches!(first, Some(Effect::SaveDrafts(..))), "{number}: {first:?}");
+        assert_eq!(handed_over(&mut stage), Some(vec![at(1, "half a")]), "{number}");
+    }
+}
+
+#[test]
+fn a_draft_is_gone_from_the_disk_once_it_is_sent() {
+    let mut stage = with_drafts(vec![saved(1, "lobby", "from yesterday")]);
+    assert!(stage.shows("› from yesterday"), "{}", stage.picture());
+    pause(&mut stage);
+    stage.take();
+    stage.key(KeyCode::Enter);
+    assert!(stage.commands().iter().any(|command| command.contains("from yesterday")));
+    pause(&mut stage);
+    assert_eq!(handed_over(&mut stage), Some(Vec::new()));
+}
+
+#[test]
+fn a_draft_comes_back_to_its_own_channel_and_to_no_other() {
+    let mut stage = with_drafts(vec![
+        saved(2, "rust", "about rust"),
+        saved(3, "random", "not joined"),
+        saved(1, "elsewhere", "another relay's channel of the same number"),
+    ]);
+    assert!(stage.model.composer.is_empty());
+    stage.chord(KeyModifiers::ALT, KeyCode::Down);
+    assert_eq!(stage.model.composer.text(), "about rust");
+    stage.type_text("!");
+    pause(&mut stage);
+    let kept = handed_over(&mut stage).expect("handed over");
+    assert_eq!(kept.len(), 3, "what is for elsewhere stays on disk: {kept:?}");
+    stage.client(ClientEvent::Joined(info(3, "random", 3, 0, true)));
+    stage.chord(KeyModifiers::ALT, KeyCode::Up);
+    assert_eq!(stage.model.composer.text(), "not joined");
+}
+
+#[test]
+fn nothing_is_written_over_drafts_that_were_not_read_yet() {
+    let mut stage = Stage::in_chat(SIZE);
+    stage.type_text("typed early");
+    stage.wait(Duration::from_secs(5)).feed(Event::Terminate);
+    assert_eq!(handed_over(&mut stage), None);
+    load(&mut stage, vec![saved(1, "lobby", "from yesterday")]);
+    assert_eq!(stage.model.composer.text(), "from yesterday\ntyped early", "neither is lost");
+}
+
+#[test]
+fn a_full_disk_is_told_once_and_tried_until_it_is_well() {
+    let mut stage = with_drafts(Vec::new());
+    stage.type_text("precious");
+    let mut tries = 0;
+    while tries < 4 {
+        pause(&mut stage);
+        if handed_over(&mut stage) == Some(vec![at(1, "precious")]) {
+            tries += 1;
+            stage.feed(Event::DraftsSaved(Err("no space left on device".to_owned())));
+            assert_eq!(stage.shows("no space"), tries == 1, "{}", stage.picture());
+            stage.key(KeyCode::Esc);
+        }
+    }
+    assert_eq!(stage.model.composer.text(), "precious");
+    pause(&mut stage);
+    stage.feed(Event::DraftsSaved(Ok(())));
+    assert!(stage.shows("on disk again"), "{}", stage.picture());
+    assert_eq!(update::wake_at(&stage.model), None);
+}
+
+#[test]
+fn logging_out_keeps_the_draft_for_the_next_time() {
+    let mut stage = with_drafts(Vec::new());
+    stage.type_text("half").take();
+    stage.client(ClientEvent::SignedOut(mechat_client::SignedOut::LoggedOut));
+    assert_eq!(handed_over(&mut stage), Some(vec![at(1, "half")]));
+    assert!(stage.model.composer.is_empty());
+    stage.client(ClientEvent::SignedIn(stage::signed_in("misha")));
+    assert!(stage.take().iter().any(|effect| matches!(effect, Effect::LoadDrafts(..))));
+}
+
+#[test]
+fn what_was_sent_is_had_again_with_the_draft_kept() {
+    let mut stage = with_drafts(Vec::new());
+    stage.enter("one").enter("/who").key(KeyCode::Esc).type_text("half");
+    let control = KeyModifiers::CONTROL;
+    for (key, text) in
+        [(KeyCode::Up, "/who"), (KeyCode::Up, "one"), (KeyCode::Up, "one"), (KeyCode::Down, "/who")]
+    {
+        stage.chord(control, key);
+        assert_eq!(stage.model.composer.text(), text);
+    }
+    stage.feed(Event::Terminate);
+    assert_eq!(handed_over(&mut stage), Some(vec![at(1, "half")]), "what is only looked at is no draft");
+    stage.key(KeyCode::Up).take();
+    stage.key(KeyCode::Enter);
+    assert!(stage.commands().iter().any(|command| command.contains("one")));
+    assert_eq!(stage.model.composer.text(), "half", "the draft comes back behind what was sent again");
+    stage.chord(control, KeyCode::Up).type_text("x").chord(KeyModifiers::ALT, KeyCode::Down);
+    stage.chord(KeyModifiers::ALT, KeyCode::Up);
+    assert_eq!(stage.model.composer.text(), "onex", "what was changed stays");
+    stage.chord(control, KeyCode::Up);
+    assert_eq!(stage.model.composer.text(), "half", "and what was aside is behind it");
+}
+
+#[test]
+fn the_cursor_goes_up_and_down_by_the_rows_that_are_seen() {
+    let mut stage = Stage::in_chat((40, 12));
+    let words = "aaaa bbbb cccc dddd eeee ffff gggg hhhh iiii jjjj";
+    stage.type_text(words);
+    stage.key(KeyCode::Up);
+    assert!(stage.model.composer.cursor().1 < 40, "a row up, not a line");
+    let column = stage.model.composer.cursor().1;
+    stage.key(KeyCode::Down);
+    assert_eq!(stage.model.composer.cursor(), (0, words.len()));
+    stage.key(KeyCode::Up);
+    assert_eq!(stage.model.composer.cursor(), (0, column), "the same cell");
+}
+
+#[test]
+fn a_long_text_scrolls_by_itself_in_a_third_of_the_screen() {
+    let mut stage = Stage::in_chat(SIZE);
+    let text: Vec<String> = (0..30).map(|n| format!("line {n}")).collect();
+    stage.model.composer.insert(&text.join("\n"));
+    stage.key(KeyCode::End);
+    assert!(
+        stage.shows("line 29") && stage.shows("line 24") && !stage.shows("line 20"),
+        "{}",
+        stage.picture()
+    );
+    assert!(stage.shows("↑ line"), "there is more above: {}", stage.picture());
+    for _ in 0..3 {
+        stage.key(KeyCode::Up);
+    }
+    assert!(stage.shows("line 29"), "the cursor moves before the text does: {}", stage.picture());
+    stage.chord(KeyModifiers::ALT, KeyCode::Char('<'));
+    assert!(stage.shows("› line 0") && stage.shows("↓ line"), "{}", stage.picture());
+    assert!(stage.shows("good morning"), "the messages keep their room: {}", stage.picture());
+}
