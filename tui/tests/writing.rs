@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyModifiers};
 use mechat_client::Event as ClientEvent;
-use mechat_protocol::{AccountName, ChannelId, RelayAddress};
+use mechat_protocol::{AccountName, ChannelId, Content, RelayAddress};
 use mechat_tui::model::{Draft, SavedDraft};
 use mechat_tui::update::{self, Effect, Event};
 use stage::{Stage, account, channel, info};
@@ -226,4 +226,70 @@ fn a_long_text_scrolls_by_itself_in_a_third_of_the_screen() {
     stage.chord(KeyModifiers::ALT, KeyCode::Char('<'));
     assert!(stage.shows("› line 0") && stage.shows("↓ line"), "{}", stage.picture());
     assert!(stage.shows("good morning"), "the messages keep their room: {}", stage.picture());
+}
+
+/// What the client was told to say.
+fn said(stage: &mut Stage) -> Vec<String> {
+    let said = stage.take().into_iter().filter_map(|effect| match effect {
+        Effect::Client(mechat_client::Command::Say { content: Content::Text { text }, .. }) => {
+            Some(text.as_str().to_owned())
+        }
+        _ => None,
+    });
+    said.collect()
+}
+
+/// nchat #187, profanity #156 #694.
+#[test]
+fn a_paste_is_never_sent_as_many_messages() {
+    let mut stage = Stage::in_chat(SIZE);
+    stage.feed(Event::Paste("one\r\ntwo\rthree\n/quit\n".to_owned()));
+    assert_eq!(said(&mut stage), Vec::<String>::new());
+    stage.key(KeyCode::Enter);
+    assert_eq!(said(&mut stage), ["one\ntwo\nthree\n/quit"]);
+}
+
+#[test]
+fn a_long_paste_is_asked_about_and_goes_where_it_is_told() {
+    let text = "fn main() {}\n".repeat(40);
+    let pasted = || {
+        let mut stage = Stage::in_chat(SIZE);
+        stage.type_text("see:").feed(Event::Paste(text.clone()));
+        assert!(stage.shows("40 lines, 520 bytes") && stage.shows("34 lines more"), "{}", stage.picture());
+        stage.take();
+        stage
+    };
+    let mut stage = pasted();
+    stage.key(KeyCode::Char('s'));
+    assert_eq!(said(&mut stage), [text.trim_end()]);
+    assert_eq!(stage.model.composer.text(), "see:", "what was being written stays");
+    let mut stage = pasted();
+    stage.key(KeyCode::Enter);
+    assert_eq!((stage.model.composer.text(), said(&mut stage).len()), (format!("see:{text}"), 0));
+    let mut stage = pasted();
+    stage.feed(Event::Paste("more".to_owned()));
+    stage.key(KeyCode::Char('x')).key(KeyCode::Enter);
+    assert_eq!(stage.model.composer.text(), format!("see:{text}more"), "a paste in two pieces is one");
+    let mut stage = pasted();
+    stage.key(KeyCode::Esc);
+    assert_eq!((stage.model.composer.text().as_str(), said(&mut stage).len()), ("see:", 0));
+}
+
+#[test]
+fn a_mebibyte_stays_in_the_composer_and_says_how_much_too_long_it_is() {
+    for text in ["x".repeat(1_048_576), "日本語 and words\n".repeat(60_000), "\n".repeat(1_048_576)] {
+        let mut stage = Stage::in_chat(SIZE);
+        stage.feed(Event::Paste(text.clone()));
+        stage.key(KeyCode::Char('s'));
+        assert!(said(&mut stage).is_empty() && stage.model.composer.text() == text);
+        stage.key(KeyCode::Esc).key(KeyCode::Enter);
+        assert!(said(&mut stage).is_empty() && stage.model.composer.text() == text);
+        if text.trim().is_empty() {
+            continue;
+        }
+        assert!(stage.shows("too long by"), "{}", stage.picture());
+        stage.type_text("y").key(KeyCode::Backspace).key(KeyCode::Up).key(KeyCode::Left);
+        let _ = stage.picture();
+        assert_eq!(stage.model.composer.len(), text.len());
+    }
 }

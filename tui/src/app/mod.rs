@@ -6,9 +6,11 @@
 //! Invariants: the first picture comes before network, keyring and relay; a burst of events is drawn once; nothing ticks
 //! while nothing changes; quitting waits for nobody longer than its limits.
 
+pub mod burst;
 pub mod claim;
 pub mod drafts;
 pub mod files;
+pub mod keyboard;
 pub mod output;
 pub mod probe;
 pub mod settings;
@@ -35,16 +37,15 @@ use crate::cli::{HostOptions, Wanted};
 use crate::model::{Hosting, Model, Moment, Screen as ModelScreen, Setup, Target};
 use crate::theme::{PALETTES, Theme};
 use crate::update::{self, Effect, Event};
+use burst::Burst;
 use claim::Claimed;
 use drafts::Drafts;
 use files::Places;
-use probe::Probe;
+use keyboard::{Keyboard, Read};
 use settings::Settings;
 use terminal::{Panicked, Screen};
 use tokens::{Keyring, Request, Tokens};
 
-/// Keys that may wait; beyond that they wait in the terminal.
-const KEYS_MAX: usize = 256;
 /// Events from the shell's own tasks that may wait.
 const EVENTS_MAX: usize = 64;
 /// How long the client may take to say goodbye.
@@ -190,6 +191,8 @@ struct App {
     tokens: Option<Tokens>,
     cache: Option<Cache>,
     drafts: Option<Drafts>,
+    keyboard: Keyboard,
+    burst: Burst,
     events: (mpsc::Sender<Event>, mpsc::Receiver<Event>),
     panicked: Arc<Panicked>,
     quitting: bool,
@@ -197,7 +200,7 @@ struct App {
 
 /// What ended the wait.
 enum Woken {
-    Terminal(Option<std::io::Result<TerminalEvent>>),
+    Terminal(Option<Read>),
     Client(Option<ClientEvent>),
     Own(Option<Event>),
     Signal,
@@ -208,12 +211,13 @@ enum Woken {
 impl App {
     fn new(
         model: Model,
-        screen: Screen,
+        mut screen: Screen,
         places: Places,
         started: Instant,
         panicked: Arc<Panicked>,
         settings: Settings,
     ) -> Self {
+        let keyboard = Keyboard::start(screen.probe.take());
         Self {
             model,
             screen,
@@ -226,6 +230,8 @@ impl App {
             tokens: None,
             cache: None,
             drafts: None,
+            keyboard,
+            burst: Burst::default(),
             events: mpsc::channel(EVENTS_MAX),
             panicked,
             quitting: false,
@@ -253,14 +259,15 @@ impl App {
     }
 
     async fn run(&mut self, mut signals: Signals) -> anyhow::Result<()> {
-        let mut keys = read_terminal(self.screen.probe.take());
         while !self.quitting {
-            let woken = self.wait(&mut keys, &mut signals).await;
+            let woken = self.wait(&mut signals).await;
             self.feed(woken)?;
             for _ in 0..BURST_MAX {
-                let Some(next) = self.ready(&mut keys) else { break };
+                let Some(next) = self.ready() else { break };
                 self.feed(next)?;
             }
+            let typed = self.burst.due(self.started.elapsed());
+            self.typed(typed)?;
             if !self.quitting && !self.panicked.happened() {
                 self.screen.draw(&mut self.model)?;
             }
@@ -268,14 +275,14 @@ impl App {
         Ok(())
     }
 
-    async fn wait(&mut self, keys: &mut Keys, signals: &mut Signals) -> Woken {
-        let wake_at =
-            update::wake_at(&self.model).map(|at| tokio::time::Instant::from_std(self.started + at));
+    async fn wait(&mut self, signals: &mut Signals) -> Woken {
+        let wake_at = [update::wake_at(&self.model), self.burst.deadline()].into_iter().flatten().min();
+        let wake_at = wake_at.map(|at| tokio::time::Instant::from_std(self.started + at));
         tokio::select! {
             biased;
             () = self.panicked.wait() => Woken::Panic,
             () = signals.next() => Woken::Signal,
-            key = keys.recv() => Woken::Terminal(key),
+            key = self.keyboard.next() => Woken::Terminal(key),
             event = self.events.1.recv() => Woken::Own(event),
             event = next_client_event(&mut self.client) => Woken::Client(event),
             () = sleep_until(wake_at) => Woken::Timer,
@@ -283,8 +290,8 @@ impl App {
     }
 
     /// What has come already, without waiting.
-    fn ready(&mut self, keys: &mut Keys) -> Option<Woken> {
-        if let Ok(key) = keys.try_recv() {
+    fn ready(&mut self) -> Option<Woken> {
+        if let Some(key) = self.keyboard.ready() {
             return Some(Woken::Terminal(Some(key)));
         }
         if let Ok(event) = self.events.1.try_recv() {
@@ -310,16 +317,32 @@ impl App {
                 self.client = None;
                 Event::Client(ClientEvent::Stopped)
             }
-            Woken::Terminal(Some(Ok(TerminalEvent::Key(key)))) => Event::Key(key),
-            Woken::Terminal(Some(Ok(TerminalEvent::Paste(text)))) => Event::Paste(text),
-            Woken::Terminal(Some(Ok(TerminalEvent::Resize(columns, rows)))) => Event::Resize(columns, rows),
-            Woken::Terminal(Some(Ok(TerminalEvent::FocusGained))) => Event::Focus(true),
-            Woken::Terminal(Some(Ok(TerminalEvent::FocusLost))) => Event::Focus(false),
-            Woken::Terminal(Some(Ok(TerminalEvent::Mouse(event)))) => Event::Mouse(event),
+            Woken::Terminal(Some((at, Ok(event)))) => {
+                let typed = self.burst.feed(at.saturating_duration_since(self.started), event);
+                return self.typed(typed);
+            }
             Woken::Own(None) => return Ok(()),
             // The terminal is gone.
-            Woken::Terminal(None | Some(Err(_))) => Event::Terminate,
+            Woken::Terminal(None | Some((_, Err(_)))) => Event::Terminate,
         };
+        self.update(event)
+    }
+
+    fn typed(&mut self, events: Vec<TerminalEvent>) -> anyhow::Result<()> {
+        for event in events {
+            self.update(match event {
+                TerminalEvent::Key(key) => Event::Key(key),
+                TerminalEvent::Paste(text) => Event::Paste(text),
+                TerminalEvent::Resize(columns, rows) => Event::Resize(columns, rows),
+                TerminalEvent::FocusGained => Event::Focus(true),
+                TerminalEvent::FocusLost => Event::Focus(false),
+                TerminalEvent::Mouse(event) => Event::Mouse(event),
+            })?;
+        }
+        Ok(())
+    }
+
+    fn update(&mut self, event: Event) -> anyhow::Result<()> {
         let effects = update::update(&mut self.model, event, moment(self.started));
         self.perform(effects)
     }
@@ -512,30 +535,6 @@ impl App {
         }
         tracing::info!("quit");
     }
-}
-
-/// What the terminal sends.
-type Keys = mpsc::Receiver<std::io::Result<TerminalEvent>>;
-
-/// Reads the terminal on a thread of its own: unlike a stream, a queue can be asked what is there without losing its waker.
-fn read_terminal(probe: Option<Probe>) -> Keys {
-    let (events, keys) = mpsc::channel(KEYS_MAX);
-    std::thread::spawn(move || {
-        let first = probe.map_or_else(Vec::new, Probe::answers);
-        for event in first {
-            if events.blocking_send(Ok(event)).is_err() {
-                return;
-            }
-        }
-        loop {
-            let event = crossterm::event::read();
-            let failed = event.is_err();
-            if events.blocking_send(event).is_err() || failed {
-                return;
-            }
-        }
-    });
-    keys
 }
 
 async fn next_client_event(

@@ -11,6 +11,7 @@ pub mod draft;
 pub mod link;
 pub mod overlay;
 pub mod past;
+pub mod pasted;
 pub mod picker;
 pub mod preferences;
 pub mod reading;
@@ -24,6 +25,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use mechat_client::SignedIn;
 use mechat_client::cache::Snapshot;
+use mechat_protocol::limits::TEXT_LEN_MAX;
 use mechat_protocol::reply::{ChannelInfo, ConnectionRow, Participant, Presence, Welcome};
 use mechat_protocol::{
     AccountName, ChannelId, ChannelName, Fingerprint, Invite, Nonce, RelayAddress, UnixMillis,
@@ -35,6 +37,7 @@ pub use draft::{Composing, Draft, SavedDraft};
 pub use link::{Link, Resume, Trust};
 pub use overlay::Overlay;
 pub use past::Past;
+pub use pasted::Pasted;
 pub use picker::Picker;
 pub use preferences::{Looks, Panes, Preferences};
 pub use reading::Reading;
@@ -385,6 +388,13 @@ impl Model {
     /// What was picked on the screen, to be remembered.
     pub fn looks(&self) -> Looks {
         Looks { theme: self.preferences.picked.map(|palette| palette.name.to_owned()), panes: self.panes }
+    }
+
+    /// Bytes that the relay takes as one text.
+    pub fn text_len_max(&self) -> usize {
+        let told =
+            self.welcome.as_ref().and_then(|welcome| usize::try_from(welcome.limits.text_len_max).ok());
+        told.unwrap_or(TEXT_LEN_MAX).min(TEXT_LEN_MAX)
     }
 
     /// Forgets all that belongs to an account.

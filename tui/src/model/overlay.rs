@@ -1,6 +1,6 @@
 //! What may lie over the screen: one thing at a time, closed with Esc.
 
-use super::LineEdit;
+use super::{LineEdit, Pasted};
 use crate::theme::Theme;
 
 /// What lies over the screen.
@@ -12,6 +12,8 @@ pub enum Overlay {
     Finder(Finder),
     /// Keys and commands: those that have the words, and the first visible line.
     Help(LineEdit, usize),
+    /// A long paste: what shall become of it?
+    Paste(Pasted),
 }
 
 /// A list from which one thing is chosen by a few of its letters.

@@ -12,6 +12,10 @@ use crate::model::{Model, Outgoing, Scroll, Sending};
 use crate::view::composer::{Written, lay, room};
 use crate::view::layout;
 
+/// Said where there is nobody to write to.
+pub(super) const NO_CHANNEL: &str =
+    "you are in no channel; /join #CHANNEL joins one, /list channels shows what there is";
+
 /// A key that is no action: it edits.
 pub fn key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
     if let Some(edit) = edit_of(key) {
@@ -178,19 +182,32 @@ pub fn enter(model: &mut Model) -> Vec<Effect> {
 }
 
 fn say(model: &mut Model, text: &str) -> Vec<Effect> {
-    let content = match Content::text(text) {
+    // A break at the end is what a paste leaves; nobody wants to read it.
+    let content = match checked(model, text.trim_end_matches('\n')) {
         Ok(content) => content,
-        Err(broken) => {
-            model.complain(broken.rule);
+        Err(rule) => {
+            model.complain(rule);
             return Vec::new();
         }
     };
     if model.current().is_none() {
-        model.complain("you are in no channel; /join #CHANNEL joins one, /list channels shows what there is");
+        model.complain(NO_CHANNEL);
         return Vec::new();
     }
     sent(model);
     send(model, content)
+}
+
+/// A text as the relay takes it, or which rule it breaks.
+pub(super) fn checked(model: &Model, text: &str) -> Result<Content, String> {
+    let (len, most) = (text.len(), model.text_len_max());
+    if len > most {
+        return Err(format!(
+            "too long by {} bytes: a message has at most {most}, this has {len}; it is not sent and stays here, send it in parts",
+            len - most
+        ));
+    }
+    Content::text(text).map_err(|broken| broken.rule)
 }
 
 /// The text became a message or a command: it is had again with ↑, and what it was put before comes back.

@@ -5,7 +5,7 @@
 
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
-use super::{Effect, act, compose, finder, form, start};
+use super::{Effect, act, compose, finder, form, paste, start};
 use crate::action::{ActionId, Chord, Found, Mode, chord};
 use crate::model::{LineEdit, Model, Overlay, Screen};
 
@@ -75,7 +75,7 @@ pub fn paste(model: &mut Model, text: &str) -> Vec<Effect> {
             return Vec::new();
         }
         Some(Overlay::Panel(..)) => return Vec::new(),
-        None => {}
+        Some(Overlay::Paste(_)) | None => {}
     }
     match &mut model.screen {
         Screen::Start(picker) => {
@@ -87,7 +87,7 @@ pub fn paste(model: &mut Model, text: &str) -> Vec<Effect> {
         Screen::Chat => {
             // Who pastes means to write.
             model.mode = Mode::Insert;
-            model.composer.insert(text);
+            return paste::arrived(model, text);
         }
         Screen::Connecting | Screen::Menu(_) => {}
     }
@@ -126,6 +126,7 @@ fn overlay_key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
             Vec::new()
         }
         Some(Overlay::Finder(_)) => finder::key(model, key),
+        Some(Overlay::Paste(_)) => paste::key(model, key),
         None => Vec::new(),
     }
 }

@@ -16,6 +16,7 @@ pub mod form;
 pub mod keys;
 pub mod link;
 pub mod mouse;
+pub mod paste;
 pub mod preferences;
 pub mod reading;
 pub mod scroll;

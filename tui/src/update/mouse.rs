@@ -88,6 +88,7 @@ fn wheel(model: &mut Model, by: isize, event: MouseEvent) -> Vec<Effect> {
             *top = top.saturating_add_signed(by * WHEEL_LINES);
             keys::clamp(model);
         }
+        Some(Overlay::Paste(_)) => {}
         None => return wheel_in_chat(model, by * WHEEL_LINES, event.column),
     }
     Vec::new()

@@ -64,6 +64,8 @@ fn over(model: &Model, overlay: &Overlay, x: u16, y: u16) -> Hit {
             finder::outside(model, found)
         }
         Overlay::Panel(..) | Overlay::Help(..) => panel::outside(model),
+        // A text that was pasted is not thrown away by a press beside it.
+        Overlay::Paste(_) => return Hit::Overlay,
     };
     if inside.contains(Position { x, y }) { Hit::Overlay } else { Hit::Outside }
 }

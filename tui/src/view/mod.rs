@@ -13,6 +13,7 @@ pub mod look;
 pub mod paint;
 pub mod panel;
 pub mod panes;
+pub mod paste;
 pub mod start;
 pub mod status;
 pub mod timeline;
@@ -53,6 +54,7 @@ fn screen(model: &Model, frame: &mut Frame<'_>) {
         Some(Overlay::Panel(panel, top)) => panel::panel(model, *panel, *top, frame),
         Some(Overlay::Help(filter, top)) => panel::help(model, filter, *top, frame),
         Some(Overlay::Finder(finder)) => finder::finder(model, finder, frame),
+        Some(Overlay::Paste(pasted)) => paste::paste(model, pasted, frame),
         None => {}
     }
     if let Some(trust) = &model.trust
