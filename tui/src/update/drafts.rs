@@ -175,6 +175,7 @@ pub(super) fn put_away(model: &mut Model) {
     let draft = present(model);
     model.writing.past(Some(channel)).settle();
     (model.composer, model.writing.composing) = (Composer::default(), Composing::New);
+    model.writing.popup = None;
     if !draft.is_empty() {
         model.drafts.insert(channel, draft);
     }

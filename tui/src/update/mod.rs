@@ -17,6 +17,7 @@ pub mod keys;
 pub mod link;
 pub mod mouse;
 pub mod paste;
+pub mod popup;
 pub mod preferences;
 pub mod reading;
 pub mod scroll;

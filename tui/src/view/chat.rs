@@ -73,6 +73,7 @@ fn centre(model: &Model, parts: &Chat, frame: &mut Frame<'_>) {
     cue(model, parts.rule, frame);
     let active = model.overlay.is_none() && model.trust.is_none_or(|trust| !trust.shown);
     composer::composer(model, parts.composer, active, frame);
+    composer::popup(model, parts.timeline, frame);
 }
 
 fn title(model: &Model, area: Rect, frame: &mut Frame<'_>) {

@@ -4,6 +4,7 @@
 //! part costs.
 
 pub mod lay;
+mod popup;
 
 use std::ops::Range;
 
@@ -99,6 +100,29 @@ impl<'a> Written<'a> {
         rows.saturating_sub(from.1)
     }
 
+    /// The rows that are seen in so many.
+    fn seen(self, height: usize) -> Vec<Row> {
+        let top = self.top(height);
+        let last = self.composer.lines().len() - 1;
+        let mut seen = Vec::with_capacity(height);
+        for line in top.0..=last {
+            let rows = self.rows(line);
+            let skip = if line == top.0 { top.1 } else { 0 };
+            let ends = |row: usize| line == last && row + 1 == rows.len();
+            let of_line = rows.iter().enumerate().skip(skip);
+            seen.extend(of_line.map(|(row, bytes)| Row {
+                place: (line, row),
+                bytes: bytes.clone(),
+                ends: ends(row),
+            }));
+            if seen.len() >= height {
+                break;
+            }
+        }
+        seen.truncate(height);
+        seen
+    }
+
     /// Where the visible part of so many rows begins, so that the cursor is in it and it moves no more than it must.
     pub fn top(self, height: usize) -> Place {
         let cursor = (self.composer.cursor().0, self.cursor().0);
@@ -113,45 +137,58 @@ impl<'a> Written<'a> {
     }
 }
 
+/// One row that is seen.
+struct Row {
+    /// Its line, and its number there.
+    place: Place,
+    /// What of the line stands in it.
+    bytes: Range<usize>,
+    /// Whether it is the last of the text.
+    ends: bool,
+}
+
 /// Draws it; the cursor is shown if the keys go here.
 pub fn composer(model: &Model, area: Rect, active: bool, frame: &mut Frame<'_>) {
     let written = Written::new(&model.composer, room(area.width));
-    let height = usize::from(area.height);
-    let (accent, quiet) = (model.theme.style(Role::Accent), model.theme.style(Role::Quiet));
+    let accent = model.theme.style(Role::Accent);
     if model.composer.is_empty() {
         let hint = text::clip(hint(model), usize::from(area.width.saturating_sub(PROMPT_WIDTH))).into_owned();
-        paint(frame, area, [Line::from(vec![Span::styled("› ", accent), Span::styled(hint, quiet)])]);
+        let hint = Span::styled(hint, model.theme.style(Role::Quiet));
+        paint(frame, area, [Line::from(vec![Span::styled("› ", accent), hint])]);
     }
-    let top = written.top(height);
     let (cursor_row, cursor_cell) = written.cursor();
     let cursor = (model.composer.cursor().0, cursor_row);
-    let mut y = area.y;
-    for (line, text) in model.composer.lines().iter().enumerate().skip(top.0) {
-        let skip = if line == top.0 { top.1 } else { 0 };
-        let rows = written.rows(line);
-        for (row, range) in rows.iter().enumerate().skip(skip) {
-            if y >= area.bottom() {
-                return;
-            }
-            let here = Rect { y, height: 1, ..area };
-            if !model.composer.is_empty() {
-                let last = line + 1 == model.composer.lines().len() && row + 1 == rows.len();
-                let prompt = match (line, row) {
-                    (0, 0) => "› ",
-                    _ if y == area.y => "↑ ",
-                    _ if y + 1 == area.bottom() && !last => "↓ ",
-                    _ => "  ",
-                };
-                let shown = Span::raw(text::harmless(&text[range.clone()]).into_owned());
-                paint(frame, here, [Line::from(vec![Span::styled(prompt, accent), shown])]);
-            }
-            if active && (line, row) == cursor {
-                let x = area.x + PROMPT_WIDTH + u16::try_from(cursor_cell).unwrap_or(0);
-                frame.set_cursor_position((x.min(area.right().saturating_sub(1)), y));
-            }
-            y += 1;
+    let seen = written.seen(usize::from(area.height));
+    let whole = seen.last().is_some_and(|row| row.ends);
+    let count = seen.len();
+    for ((number, row), y) in seen.into_iter().enumerate().zip(area.top()..area.bottom()) {
+        if !model.composer.is_empty() {
+            let prompt = match row.place {
+                (0, 0) => "› ",
+                _ if number == 0 => "↑ ",
+                _ if number + 1 == count && !whole => "↓ ",
+                _ => "  ",
+            };
+            let text = text::harmless(&model.composer.lines()[row.place.0][row.bytes]).into_owned();
+            let line = Line::from(vec![Span::styled(prompt, accent), Span::raw(text)]);
+            paint(frame, Rect { y, height: 1, ..area }, [line]);
+        }
+        if active && row.place == cursor {
+            let x = area.x + PROMPT_WIDTH + u16::try_from(cursor_cell).unwrap_or(0);
+            frame.set_cursor_position((x.min(area.right().saturating_sub(1)), y));
         }
     }
+}
+
+/// Draws the list of what may be meant, over what stands above the composer.
+pub fn popup(model: &Model, over: Rect, frame: &mut Frame<'_>) {
+    let Some(shown) = crate::update::popup::shown(model) else { return };
+    let (text, byte) = model.composer.cursor_line();
+    let start = shown.items().first().map_or(byte, |item| item.range.start);
+    let room = room(over.width);
+    let (_, cell) = lay::place(text, &lay::rows(text, room), start, room);
+    let column = over.x + u16::try_from(cell).unwrap_or(0);
+    popup::popup(model, shown, over, column, frame);
 }
 
 fn hint(model: &Model) -> &'static str {
