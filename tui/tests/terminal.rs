@@ -106,6 +106,7 @@ impl Terminal {
             ("TERM", "xterm-256color"),
             ("LANG", "C.UTF-8"),
             ("TZ", "UTC"),
+            ("EDITOR", "~/editor"),
             (IN_A_TERMINAL, "yes"),
         ] {
             command.env(key, value);
@@ -295,6 +296,67 @@ fn what_was_said_offline_survives_kill_9_and_is_shown_once() {
     let screen = ann.shows("  seen");
     assert_eq!(screen.matches(TEXT).count(), 1, "still once:\n{screen}");
     ann.until("the outbox is empty", |_| !is_in_outbox(&home.of("ann"), TEXT));
+}
+
+#[test]
+fn a_draft_survives_kill_9_and_is_sent_once_where_it_was_written() {
+    const TEXT: &str = "half a thought";
+    let home = Home::new();
+    let relay = Relay::start(&home.of("relay"));
+    let drafts = || {
+        let files = std::fs::read_dir(home.of("ann").join(".local/state/mechat/drafts"));
+        let mut files = files.into_iter().flatten().flatten();
+        files.any(|file| std::fs::read_to_string(file.path()).is_ok_and(|text| text.contains(TEXT)))
+    };
+    let mut ann = Terminal::open(&home.of("ann"), &[&relay.invite]);
+    ann.register("ann");
+    ann.shows("#lobby");
+    ann.keys(TEXT);
+    ann.until("the draft is on disk", |_| drafts());
+    ann.signal("-KILL");
+    ann.child.wait().expect("killed");
+
+    let mut ann = Terminal::open(&home.of("ann"), &[&relay.invite]);
+    ann.shows("[2] log in");
+    ann.keys("2");
+    ann.shows("Password");
+    ann.keys("correct horse\r");
+    ann.shows(&format!("› {TEXT}"));
+    ann.keys("\r");
+    ann.shows(&format!("ann: {TEXT}"));
+    ann.until("the draft is gone", |_| !drafts());
+}
+
+#[test]
+fn the_users_editor_gets_the_terminal_and_the_text_and_gives_both_back() {
+    let home = Home::new();
+    let relay = Relay::start(&home.of("relay"));
+    let mut ann = Terminal::open(&home.of("ann"), &[&relay.invite]);
+    ann.register("ann");
+    ann.shows("#lobby");
+    ann.keys("a draft");
+    ann.shows("› a draft");
+    ann.keys("\x1be");
+    ann.until("what is missing is told", |screen| {
+        screen.contains("is not there") && screen.contains("› a draft")
+    });
+
+    let editor = home.of("ann").join("editor");
+    // It ignores Ctrl-C, as editors do, and reads a line as the terminal gives it to programs that are not ours.
+    let script = "#!/bin/sh\ntrap '' INT\necho in the editor with $(cat \"$1\")\nread line\necho \"$line\" >> \"$1\"\n";
+    std::fs::write(&editor, script).expect("written");
+    std::fs::set_permissions(&editor, std::os::unix::fs::PermissionsExt::from_mode(0o755))
+        .expect("made runnable");
+    ann.keys("\x1be");
+    ann.until("the editor", |screen| {
+        screen.contains("in the editor with a draft") && !screen.contains("#lobby")
+    });
+    ann.keys("\x03and mere\x7fly this\r");
+    ann.until("the text", |screen| screen.contains("› a draft") && screen.contains("and merly this"));
+    ann.keys("!\r");
+    ann.until("the message", |screen| screen.contains("ann: a draft") && screen.contains("and merly this!"));
+    ann.keys("\x11");
+    assert_eq!(ann.ended(), 0);
 }
 
 #[test]

@@ -21,6 +21,7 @@ pub use table::ACTIONS;
 pub enum ActionId {
     Send,
     Newline,
+    Editor,
     Dismiss,
     ScrollUp,
     ScrollDown,

@@ -32,6 +32,12 @@ impl Action {
 pub static ACTIONS: &[Action] = &[
     action(Id::Send, "send", Writing, Chat, &["Enter"], "send the message, or run the command"),
     action(Id::Newline, "newline", Writing, Chat, &["Alt-Enter", "Shift-Enter", "Ctrl-J"], "break the line"),
+    action(Id::Editor, "editor", Writing, Chat, &["Alt-E"], "write in your own editor").typed(
+        "edit",
+        &[],
+        "",
+        &[],
+    ),
     action(Id::Dismiss, "dismiss", Writing, Chat, &["Esc"], "close the notice; back to the newest message"),
     action(Id::NormalMode, "normal-mode", Writing, Chat, &[], "from writing to reading (vim preset)"),
     action(Id::InsertMode, "insert-mode", Writing, Normal, &[], "from reading to writing (vim preset)"),

@@ -9,6 +9,7 @@
 pub mod burst;
 pub mod claim;
 pub mod drafts;
+pub mod editor;
 pub mod files;
 pub mod keyboard;
 pub mod output;
@@ -193,6 +194,8 @@ struct App {
     drafts: Option<Drafts>,
     keyboard: Keyboard,
     burst: Burst,
+    /// Whether the terminal is with the user's editor.
+    editing: bool,
     events: (mpsc::Sender<Event>, mpsc::Receiver<Event>),
     panicked: Arc<Panicked>,
     quitting: bool,
@@ -203,7 +206,7 @@ enum Woken {
     Terminal(Option<Read>),
     Client(Option<ClientEvent>),
     Own(Option<Event>),
-    Signal,
+    Signal(Signal),
     Panic,
     Timer,
 }
@@ -232,6 +235,7 @@ impl App {
             drafts: None,
             keyboard,
             burst: Burst::default(),
+            editing: false,
             events: mpsc::channel(EVENTS_MAX),
             panicked,
             quitting: false,
@@ -268,7 +272,7 @@ impl App {
             }
             let typed = self.burst.due(self.started.elapsed());
             self.typed(typed)?;
-            if !self.quitting && !self.panicked.happened() {
+            if !self.quitting && !self.editing && !self.panicked.happened() {
                 self.screen.draw(&mut self.model)?;
             }
         }
@@ -281,7 +285,7 @@ impl App {
         tokio::select! {
             biased;
             () = self.panicked.wait() => Woken::Panic,
-            () = signals.next() => Woken::Signal,
+            signal = signals.next() => Woken::Signal(signal),
             key = self.keyboard.next() => Woken::Terminal(key),
             event = self.events.1.recv() => Woken::Own(event),
             event = next_client_event(&mut self.client) => Woken::Client(event),
@@ -303,7 +307,9 @@ impl App {
 
     fn feed(&mut self, woken: Woken) -> anyhow::Result<()> {
         let event = match woken {
-            Woken::Signal => Event::Terminate,
+            // Ctrl-C in the editor is the editor's, though the system tells everyone at the terminal.
+            Woken::Signal(Signal::Interrupt) if self.editing => return Ok(()),
+            Woken::Signal(_) => Event::Terminate,
             Woken::Panic => anyhow::bail!("a part of the program broke; the log has more"),
             Woken::Timer => Event::Timer,
             Woken::Own(Some(event)) => event,
@@ -343,6 +349,11 @@ impl App {
     }
 
     fn update(&mut self, event: Event) -> anyhow::Result<()> {
+        if self.editing && matches!(event, Event::Edited { .. }) {
+            self.editing = false;
+            self.screen.take_again()?;
+            self.keyboard.resume();
+        }
         let effects = update::update(&mut self.model, event, moment(self.started));
         self.perform(effects)
     }
@@ -375,6 +386,7 @@ impl App {
                 Effect::SaveDrafts(address, account, drafts) => {
                     self.draft(drafts::Request::Save(address, account, drafts));
                 }
+                Effect::OpenEditor { channel, text } => self.open_editor(channel, text),
                 Effect::Redraw => self.screen.forget()?,
                 Effect::Suspend => self.suspend()?,
                 Effect::Quit => self.quitting = true,
@@ -474,6 +486,22 @@ impl App {
         }
     }
 
+    /// The terminal goes to the editor; the relay is answered meanwhile.
+    fn open_editor(&mut self, channel: Option<ChannelId>, text: String) {
+        if !self.keyboard.pause() {
+            let outcome = Err("the terminal cannot be given to the editor; try again".to_owned());
+            return self.tell(Event::Edited { channel, outcome });
+        }
+        terminal::restore();
+        self.editing = true;
+        let events = self.events.0.clone();
+        tokio::task::spawn_blocking(move || {
+            let outcome = editor::edit(&text);
+            // Without a shell that listens there is no terminal to come back to.
+            let _ = events.blocking_send(Event::Edited { channel, outcome });
+        });
+    }
+
     /// A stopped program writes nothing: the drafts go first.
     fn suspend(&mut self) -> anyhow::Result<()> {
         if let Some(drafts) = &self.drafts {
@@ -553,6 +581,15 @@ async fn sleep_until(at: Option<tokio::time::Instant>) {
     }
 }
 
+/// Which wish of the system it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    /// Somebody at the terminal pressed Ctrl-C.
+    Interrupt,
+    /// The program shall end.
+    End,
+}
+
 /// The system's wish that the program end.
 #[cfg(unix)]
 pub struct Signals([tokio::signal::unix::Signal; 3]);
@@ -570,12 +607,12 @@ impl Signals {
     }
 
     /// Until one of them comes.
-    pub async fn next(&mut self) {
+    pub async fn next(&mut self) -> Signal {
         let [terminate, hang_up, interrupt] = &mut self.0;
         tokio::select! {
-            _ = terminate.recv() => {}
-            _ = hang_up.recv() => {}
-            _ = interrupt.recv() => {}
+            _ = terminate.recv() => Signal::End,
+            _ = hang_up.recv() => Signal::End,
+            _ = interrupt.recv() => Signal::Interrupt,
         }
     }
 }
@@ -592,7 +629,8 @@ impl Signals {
     }
 
     /// Until it comes.
-    pub async fn next(&mut self) {
+    pub async fn next(&mut self) -> Signal {
         let _ = tokio::signal::ctrl_c().await;
+        Signal::Interrupt
     }
 }

@@ -103,6 +103,15 @@ impl Screen {
         execute!(self.terminal.backend_mut(), Clear(ClearType::All))
     }
 
+    /// Takes the terminal again after another program had it.
+    pub fn take_again(&mut self) -> io::Result<()> {
+        enter()?;
+        if std::mem::take(&mut self.mouse) {
+            self.listen_to_mouse(true)?;
+        }
+        self.forget()
+    }
+
     /// Gives the terminal back, stops until the shell continues us, takes it again.
     ///
     /// Stopping uses signal-hook's emulation of the default action: it raises the signal with its default disposition behind a
@@ -111,11 +120,7 @@ impl Screen {
     pub fn suspend(&mut self) -> io::Result<()> {
         restore();
         signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGTSTP)?;
-        enter()?;
-        if std::mem::take(&mut self.mouse) {
-            self.listen_to_mouse(true)?;
-        }
-        self.forget()
+        self.take_again()
     }
 
     /// There is no such thing here.

@@ -88,7 +88,7 @@ async fn converse(
         reader.want(session.wants());
         let input = tokio::select! {
             biased;
-            () = signals.next() => break Ok(0),
+            _ = signals.next() => break Ok(0),
             event = events.recv() => Input::Client(event.unwrap_or(ClientEvent::Stopped)),
             read = reader.next() => read,
             () = until(deadline) => Input::Deadline,

@@ -186,15 +186,17 @@ pub(super) fn bring_back(model: &mut Model) {
     let Some(channel) = model.current else { return };
     let Some(draft) = model.drafts.remove(&channel) else { return };
     let typed = model.composer.text();
-    let text = match (draft.text.is_empty(), typed.is_empty()) {
-        (false, false) => format!("{}\n{typed}", draft.text),
-        _ => draft.text + &typed,
-    };
-    model.composer = Composer::with_text(&text);
+    model.composer = Composer::with_text(&joined(&draft.text, &typed));
     model.writing.composing = draft.composing;
     if !draft.aside.is_empty() {
         model.writing.past(Some(channel)).push(&draft.aside);
     }
+}
+
+/// Two texts that both stay.
+pub(super) fn joined(first: &str, second: &str) -> String {
+    let between = if first.is_empty() || second.is_empty() { "" } else { "\n" };
+    format!("{first}{between}{second}")
 }
 
 /// What an earlier run left comes back as soon as its channel is here.
@@ -228,7 +230,7 @@ fn bring_in(model: &mut Model) {
 /// Two clients, or two runs, may have begun something in the same channel: both texts stay.
 fn join(model: &mut Model, channel: ChannelId, draft: Draft) {
     match model.drafts.get_mut(&channel) {
-        Some(there) => there.text = format!("{}\n{}", draft.text, there.text),
+        Some(there) => there.text = joined(&draft.text, &there.text),
         None => _ = model.drafts.insert(channel, draft),
     }
     if model.current == Some(channel) {

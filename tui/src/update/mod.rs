@@ -11,6 +11,7 @@ pub mod channels;
 pub mod complete;
 pub mod compose;
 pub mod drafts;
+pub mod editor;
 pub mod finder;
 pub mod form;
 pub mod keys;
@@ -81,6 +82,13 @@ pub enum Event {
     },
     /// The drafts are on disk, or why not.
     DraftsSaved(Result<(), String>),
+    /// The user's editor is done.
+    Edited {
+        /// Where the text was written.
+        channel: Option<ChannelId>,
+        /// The text, or why it stays as it was.
+        outcome: Result<String, String>,
+    },
     /// The relay in this process runs, or could not.
     Hosting(Result<Invite, String>),
     /// The configuration was read.
@@ -132,6 +140,13 @@ pub enum Effect {
     LoadDrafts(RelayAddress, AccountName),
     /// Write the drafts of an account, all of them, instead of any before.
     SaveDrafts(RelayAddress, AccountName, Vec<SavedDraft>),
+    /// Give the terminal to the user's editor; the answer is [`Event::Edited`].
+    OpenEditor {
+        /// Where the text is written.
+        channel: Option<ChannelId>,
+        /// The text.
+        text: String,
+    },
     /// Draw everything anew.
     Redraw,
     /// Give the terminal back and stop until the shell continues us.
@@ -161,6 +176,7 @@ pub fn update(model: &mut Model, event: Event, now: Moment) -> Vec<Effect> {
             drafts::loaded(model, address, account, drafts, damage)
         }
         Event::DraftsSaved(outcome) => drafts::saved(model, outcome),
+        Event::Edited { channel, outcome } => editor::closed(model, channel, outcome),
         Event::Hosting(outcome) => start::hosting(model, outcome),
         Event::Configured { read, asked } => preferences::configured(model, read, asked),
         Event::Failed(text) => failed(model, text),

@@ -6,7 +6,7 @@ use mechat_client::Command;
 use mechat_protocol::request::ChannelKind;
 use mechat_protocol::{ChannelId, ChannelName};
 
-use super::{Effect, act, channels, compose, finder, reading, scroll, start, unread};
+use super::{Effect, act, channels, compose, editor, finder, reading, scroll, start, unread};
 use crate::action::{self, ActionId as Id};
 use crate::model::overlay::Panel;
 use crate::model::{Composer, Link, Model, Overlay, Sending};
@@ -68,6 +68,7 @@ pub fn run(model: &mut Model, id: Id, arguments: &str) -> Vec<Effect> {
         Id::Invite => panel(model, Panel::Invite, None),
         Id::Connections => connections(model),
         Id::Logout => vec![Effect::Client(Command::Logout)],
+        Id::Editor => editor::open(model),
         Id::Help => act::open_help(model, arguments.trim_start_matches('/')),
         Id::Themes => theme(model, arguments),
         Id::Configuration => panel(model, Panel::Configuration, None),
