@@ -25,6 +25,12 @@ pub fn search(letters: &str, most: usize) -> Vec<(&'static str, &'static str)> {
     found.into_iter().take(most).map(|(_, _, code, emoji)| (code, emoji)).collect()
 }
 
+/// The emoji of a short code with its colons, or the emoji itself.
+pub fn exactly(text: &str) -> Option<&'static str> {
+    let code = text.strip_prefix(':').and_then(|rest| rest.strip_suffix(':'));
+    code.and_then(emojis::get_by_shortcode).or_else(|| emojis::get(text)).map(emojis::Emoji::as_str)
+}
+
 /// The text with emoji in the place of their short codes.
 pub fn replaced(text: &str) -> Cow<'_, str> {
     if !text.contains(':') {

@@ -5,11 +5,12 @@ mod stage;
 use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyModifiers};
-use mechat_client::Event as ClientEvent;
-use mechat_protocol::{AccountName, ChannelId, Content, RelayAddress};
-use mechat_tui::model::{Draft, SavedDraft};
+use mechat_client::{Event as ClientEvent, OutboxState};
+use mechat_protocol::reply::ErrorReply;
+use mechat_protocol::{AccountName, ChannelId, Content, ErrorCode, RelayAddress, Seq};
+use mechat_tui::model::{Composing, Draft, SavedDraft};
 use mechat_tui::update::{self, Effect, Event};
-use stage::{Stage, account, channel, info};
+use stage::{Stage, account, channel, info, message};
 
 const SIZE: (u16, u16) = (80, 24);
 
@@ -360,4 +361,175 @@ fn commands_are_offered_at_the_beginning_only() {
     let mut stage = Stage::in_chat(SIZE);
     stage.type_text("//jo");
     assert!(!stage.shows("/join"), "{}", stage.picture());
+}
+
+/// In the chat, where misha said the last but one thing.
+fn in_talk() -> Stage {
+    let mut stage = with_drafts(Vec::new());
+    stage.live(message(1, 5, "misha", "helo all")).live(message(1, 6, "vera", "hello misha")).take();
+    stage
+}
+
+#[test]
+fn up_in_an_empty_composer_edits_the_last_own_message() {
+    let mut stage = in_talk();
+    stage.key(KeyCode::Up);
+    assert_eq!(stage.model.composer.text(), "helo all");
+    assert!(stage.shows("edits your message"), "{}", stage.picture());
+    for _ in 0.."o all".len() {
+        stage.key(KeyCode::Left);
+    }
+    stage.type_text("l").take();
+    stage.key(KeyCode::Enter);
+    let commands = stage.commands().concat();
+    assert!(
+        commands.contains("Amend") && commands.contains("seq: Seq(5)") && commands.contains("hello all"),
+        "{commands}"
+    );
+    assert!(stage.model.composer.is_empty() && stage.model.writing.composing == Composing::New);
+    stage.key(KeyCode::Up);
+    assert_eq!(stage.model.composer.text(), "hello all", "the new words are known at once");
+    stage.key(KeyCode::Enter);
+    assert!(stage.commands().concat().is_empty(), "the same words are no change");
+}
+
+#[test]
+fn an_edit_that_is_given_up_gives_the_draft_back_and_loses_no_word() {
+    let mut stage = in_talk();
+    stage.type_text("half");
+    assert!(update::composing::edit(&mut stage.model, Seq(5)));
+    stage.type_text(", you").key(KeyCode::Esc);
+    assert_eq!(
+        (stage.model.composer.text().as_str(), &stage.model.writing.composing),
+        ("half", &Composing::New)
+    );
+    stage.chord(KeyModifiers::CONTROL, KeyCode::Up);
+    assert_eq!(stage.model.composer.text(), "helo all, you");
+    assert!(!update::composing::edit(&mut stage.model, Seq(6)), "somebody else's");
+}
+
+#[test]
+fn an_edit_that_was_refused_keeps_its_words() {
+    let mut stage = in_talk();
+    stage.key(KeyCode::Up).type_text("!").key(KeyCode::Enter);
+    let refused = OutboxState::Failed(ErrorReply::new(None, ErrorCode::NoSuchMessage, "it was deleted"));
+    let number = stage.last_nonce();
+    stage.outbox(number, 1, refused);
+    assert!(stage.shows("nothing was changed: it was deleted"), "{}", stage.picture());
+    stage.chord(KeyModifiers::CONTROL, KeyCode::Up);
+    assert_eq!(stage.model.composer.text(), "helo all!");
+}
+
+#[test]
+fn an_answer_names_its_message_and_a_switch_in_between_keeps_it() {
+    let mut stage = in_talk();
+    stage.chord(KeyModifiers::ALT, KeyCode::Char('r')).type_text("hi");
+    assert!(stage.shows("answers @vera: hello misha"), "{}", stage.picture());
+    stage.chord(KeyModifiers::ALT, KeyCode::Down);
+    assert!(!stage.shows("answers"), "{}", stage.picture());
+    stage.chord(KeyModifiers::ALT, KeyCode::Up).take();
+    stage.key(KeyCode::Enter);
+    let commands = stage.commands().concat();
+    assert!(commands.contains("in_reply_to: Some(Seq(6))"), "{commands}");
+    stage.enter("on");
+    assert!(stage.commands().concat().contains("in_reply_to: None"), "one answer, then messages again");
+}
+
+#[test]
+fn an_answer_comes_back_after_a_restart_but_not_into_another_log() {
+    for (epoch, answers) in [(1, true), (2, false)] {
+        let mut draft = saved(1, "lobby", "hi");
+        draft.draft.composing = Composing::Reply { epoch: mechat_protocol::Epoch(epoch), seq: Seq(2) };
+        let stage = with_drafts(vec![draft]);
+        assert_eq!(stage.shows("answers @alexey"), answers, "{}", stage.picture());
+        assert_eq!(stage.model.composer.text(), "hi");
+    }
+}
+
+#[test]
+fn a_plus_and_an_emoji_react_and_again_take_it_back() {
+    let mut stage = in_talk();
+    stage.enter("+:tada:");
+    let commands = stage.commands().concat();
+    assert!(
+        commands.contains("React") && commands.contains("seq: Seq(6)") && commands.contains("on: true"),
+        "{commands}"
+    );
+    stage.enter("+:tada:");
+    assert!(stage.commands().concat().contains("on: false"));
+    stage.enter("+:no_such_code:");
+    assert_eq!(said(&mut stage), ["+:no_such_code:"]);
+}
+
+fn told(stage: &mut Stage) -> usize {
+    let typing = |effect: &Effect| matches!(effect, Effect::Client(mechat_client::Command::Typing(_)));
+    stage.take().iter().filter(|effect| typing(effect)).count()
+}
+
+#[test]
+fn others_are_told_of_typing_once_in_five_seconds_and_never_of_commands() {
+    let mut stage = in_talk();
+    stage.type_text("hel");
+    assert_eq!(told(&mut stage), 1);
+    stage.wait(Duration::from_millis(4_900)).type_text("l");
+    assert_eq!(told(&mut stage), 0);
+    stage.wait(Duration::from_millis(200)).type_text("o");
+    assert_eq!(told(&mut stage), 1);
+    stage.chord(KeyModifiers::ALT, KeyCode::Down).type_text("x");
+    assert_eq!(told(&mut stage), 1, "another channel");
+    let mut stage = in_talk();
+    stage.type_text("/join x");
+    assert_eq!(told(&mut stage), 0);
+}
+
+#[test]
+fn who_is_typing_is_shown_until_they_say_it_or_for_eight_seconds() {
+    let typing = |stage: &mut Stage, names: &[&str]| {
+        let accounts = names.iter().map(|name| account(name)).collect();
+        stage.client(ClientEvent::Typing { channel: ChannelId(1), accounts });
+    };
+    let mut stage = in_talk();
+    typing(&mut stage, &["misha"]);
+    assert!(!stage.shows("typing"), "not oneself: {}", stage.picture());
+    typing(&mut stage, &["vera", "misha", "polina"]);
+    assert!(stage.shows("vera and polina are typing…"), "{}", stage.picture());
+    stage.live(message(1, 7, "vera", "there"));
+    assert!(stage.shows("polina is typing…"), "{}", stage.picture());
+    let wake = update::wake_at(&stage.model).expect("it ends");
+    assert_eq!(wake, stage.model.now.steady + Duration::from_secs(8));
+    pause(&mut stage);
+    assert!(!stage.shows("typing"), "{}", stage.picture());
+    assert_eq!(update::wake_at(&stage.model), None);
+}
+
+#[test]
+fn the_rest_of_the_room_is_told_when_it_is_little_and_what_is_too_long_is_not_sent() {
+    let mut stage = in_talk();
+    stage.model.composer.insert(&"x".repeat(16_000));
+    assert!(stage.shows("384 bytes left"), "{}", stage.picture());
+    stage.model.composer.insert(&"x".repeat(400));
+    assert!(stage.shows("16 bytes too long, at most 16384"), "{}", stage.picture());
+    stage.key(KeyCode::Enter);
+    assert!(said(&mut stage).is_empty() && stage.model.composer.len() == 16_400);
+    assert!(stage.shows("too long by 16 bytes"), "{}", stage.picture());
+}
+
+#[test]
+fn a_failed_message_is_sent_again_as_the_answer_it_was_or_dropped_with_its_words_kept() {
+    let mut stage = in_talk();
+    stage.chord(KeyModifiers::ALT, KeyCode::Char('r')).type_text("hi").key(KeyCode::Enter).take();
+    let failed = || OutboxState::Failed(ErrorReply::new(None, ErrorCode::Forbidden, "you are muted"));
+    let number = stage.last_nonce();
+    stage.outbox(number, 1, failed());
+    assert!(stage.shows("you are muted"), "{}", stage.picture());
+    stage.enter("/retry");
+    let commands = stage.commands().concat();
+    assert!(commands.contains("in_reply_to: Some") && commands.contains("hi"), "{commands}");
+    let number = stage.last_nonce();
+    stage.outbox(number, 1, failed()).enter("/discard");
+    assert!(!stage.shows("you are muted"), "{}", stage.picture());
+    stage.chord(KeyModifiers::CONTROL, KeyCode::Up);
+    let first = stage.model.composer.text();
+    stage.chord(KeyModifiers::CONTROL, KeyCode::Up);
+    assert!(first == "hi" || stage.model.composer.text() == "hi", "its words can be had");
 }

@@ -21,6 +21,7 @@ pub use table::ACTIONS;
 pub enum ActionId {
     Send,
     Newline,
+    Reply,
     Editor,
     Dismiss,
     ScrollUp,

@@ -32,6 +32,12 @@ impl Action {
 pub static ACTIONS: &[Action] = &[
     action(Id::Send, "send", Writing, Chat, &["Enter"], "send the message, or run the command"),
     action(Id::Newline, "newline", Writing, Chat, &["Alt-Enter", "Shift-Enter", "Ctrl-J"], "break the line"),
+    action(Id::Reply, "reply", Writing, Chat, &["Alt-R"], "answer the newest message").typed(
+        "reply",
+        &[],
+        "",
+        &[],
+    ),
     action(Id::Editor, "editor", Writing, Chat, &["Alt-E"], "write in your own editor").typed(
         "edit",
         &[],

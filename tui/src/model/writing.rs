@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use mechat_protocol::ChannelId;
+use mechat_protocol::{AccountName, ChannelId};
 
 use super::composer::{Kills, Place};
 use super::{Composer, Composing, Past, Popup, SavedDraft};
@@ -19,6 +19,10 @@ pub struct Writing {
     pub popup: Option<Popup>,
     /// The beginning of the word for which that is not wanted.
     pub unwanted: Option<Place>,
+    /// Where others were last told that one is writing, and when, by the steady clock.
+    pub told: Option<(ChannelId, Duration)>,
+    /// Who is writing, by channel.
+    pub typists: BTreeMap<ChannelId, Typists>,
     /// The drafts' way to the disk.
     pub keeping: Keeping,
     /// What was sent from each channel's composer, and from the one of no channel.
@@ -40,6 +44,15 @@ impl Writing {
     pub fn forget_account(&mut self) {
         *self = Self::default();
     }
+}
+
+/// Who is writing in a channel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Typists {
+    /// The latest first.
+    pub accounts: Vec<AccountName>,
+    /// Until when that holds, by the steady clock.
+    pub until: Duration,
 }
 
 /// The drafts' way to the disk.

@@ -1,7 +1,8 @@
 //! What each action does: one arm, one call.
 
 use super::{
-    Effect, channels, compose, editor, finder, preferences, quit, reading, scroll, slash, start, unread,
+    Effect, channels, compose, composing, editor, finder, preferences, quit, reading, scroll, slash, start,
+    unread,
 };
 use crate::action::{ActionId as Id, Mode};
 use crate::model::{Channel, LineEdit, Model, Overlay, Screen, Sending};
@@ -15,6 +16,7 @@ pub fn perform(model: &mut Model, id: Id, nth: usize) -> Vec<Effect> {
         Id::Dismiss => compose::dismiss(model),
         Id::NormalMode => mode(model, Mode::Normal),
         Id::InsertMode => mode(model, Mode::Insert),
+        Id::Reply => composing::reply_to_newest(model),
         Id::Editor => editor::open(model),
         Id::ScrollUp => scroll::page(model, -1),
         Id::ScrollDown => scroll::page(model, 1),

@@ -5,7 +5,7 @@ use mechat_protocol::reply::{ChannelInfo, ConnectionRow, Marks, Participant};
 use mechat_protocol::request::HistoryRange;
 use mechat_protocol::{ChannelId, ChannelName, Content, Entry, Nonce, Seq};
 
-use super::{Effect, drafts, scroll};
+use super::{Effect, composing, drafts, scroll, typing};
 use crate::model::channel::{Amending, ENTRIES_HIDDEN, Seek};
 use crate::model::{Cached, Channel, Model, Outgoing, Scroll, Sending};
 
@@ -128,6 +128,7 @@ pub fn left(model: &mut Model, id: ChannelId) -> Vec<Effect> {
 /// Entries at the end of a channel.
 pub fn appended(model: &mut Model, id: ChannelId, entries: Vec<Entry>) -> Vec<Effect> {
     let me = model.account.as_ref().map(|account| account.name.clone());
+    typing::said(model, id, &entries);
     let watched = model.current == Some(id) && model.is_watching();
     let current = model.current == Some(id);
     let Some(channel) = model.channel_mut(id) else { return Vec::new() };
@@ -266,8 +267,8 @@ fn amending(model: &mut Model, id: ChannelId, nonce: Nonce, state: OutboxState) 
             channel.drop_acked();
         }
         OutboxState::Failed(error) => {
-            channel.amending.retain(|change| change.nonce != nonce);
-            model.complain(format!("nothing was changed: {}", error.message));
+            let words = if composing::refused(model, id, nonce) { "; Ctrl-↑ has your words" } else { "" };
+            model.complain(format!("nothing was changed: {}{words}", error.message));
         }
     }
     Vec::new()

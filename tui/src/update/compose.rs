@@ -4,13 +4,13 @@
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use mechat_client::Command;
-use mechat_protocol::Content;
+use mechat_protocol::{Content, Seq};
 
-use super::{Effect, popup, scroll, slash};
+use super::{Effect, composing, popup, scroll, slash, typing};
 use crate::emoji;
 use crate::model::composer::Edit;
-use crate::model::{Model, Outgoing, Scroll, Sending};
-use crate::view::composer::{Written, lay, room};
+use crate::model::{Composing, Model, Outgoing, Scroll, Sending};
+use crate::view::composer::{Written, lay, room, text_area};
 use crate::view::layout;
 
 /// Said where there is nobody to write to.
@@ -23,6 +23,7 @@ pub fn key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
         return Vec::new();
     }
     let before = model.composer.revision();
+    let mut effects = Vec::new();
     if let Some(edit) = edit_of(key) {
         edit_text(model, edit);
     } else {
@@ -42,9 +43,10 @@ pub fn key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
         model.writing.popup = None;
     } else {
         popup::refresh(model);
+        effects = typing::typed(model);
     }
     follow_cursor(model);
-    Vec::new()
+    effects
 }
 
 /// The edit of a key. Ctrl-A and Ctrl-B belong to terminal multiplexers and stay free.
@@ -110,8 +112,13 @@ pub fn edit_text(model: &mut Model, edit: Edit) {
     model.composer.edit(edit, &mut model.writing.kills);
 }
 
-/// A row up; from the first one, to what was sent before; if there is nothing, older messages.
+/// A row up; from the first one, to what was sent before; if there is nothing, older messages. While nothing is written, one's last
+/// message is there for other words.
 fn up(model: &mut Model) -> Vec<Effect> {
+    let new = model.writing.composing == Composing::New;
+    if model.composer.is_empty() && new && composing::edit_newest(model) {
+        return Vec::new();
+    }
     if by_row(model, -1) || older(model) { moved(model) } else { scroll::by_lines(model, -1) }
 }
 
@@ -155,15 +162,20 @@ fn newer(model: &mut Model) -> bool {
 
 /// The visible part moves as far as the cursor drags it.
 pub fn follow_cursor(model: &mut Model) {
-    let area = layout::chat(model).composer;
+    let area = text_area(model, layout::chat(model).composer);
     let top = Written::new(&model.composer, room(area.width)).top(usize::from(area.height));
     model.composer.set_top(top);
 }
 
-/// Closes what is told; if nothing is, back to the newest message.
+/// Closes what is offered or told; then gives up an answer or an edit; if there is nothing of it, back to the newest message.
 pub fn dismiss(model: &mut Model) -> Vec<Effect> {
+    if popup::close(model) {
+        return Vec::new();
+    }
     if model.notice.is_some() || model.invite_banner {
         (model.notice, model.invite_banner) = (None, false);
+    } else if composing::cancel(model) {
+        // The draft is back.
     } else if let Some(channel) = model.current_mut() {
         channel.scroll = Scroll::Bottom;
     }
@@ -187,6 +199,9 @@ pub fn enter(model: &mut Model) -> Vec<Effect> {
     if text.trim().is_empty() {
         return Vec::new();
     }
+    if let Some((seq, emoji)) = composing::reaction(model, &text) {
+        return composing::react(model, seq, emoji);
+    }
     match text.strip_prefix('/') {
         Some(literal) if literal.starts_with('/') => say(model, literal),
         Some(command) if !text.contains('\n') => slash::typed(model, command),
@@ -207,8 +222,7 @@ fn say(model: &mut Model, text: &str) -> Vec<Effect> {
         model.complain(NO_CHANNEL);
         return Vec::new();
     }
-    sent(model);
-    send(model, content)
+    composing::finish(model, content)
 }
 
 /// A text as the relay takes it, or which rule it breaks.
@@ -232,17 +246,17 @@ pub(super) fn sent(model: &mut Model) {
 }
 
 /// Sends to the channel in view; the row shows at once.
-pub fn send(model: &mut Model, content: Content) -> Vec<Effect> {
+pub fn send(model: &mut Model, content: Content, in_reply_to: Option<Seq>) -> Vec<Effect> {
     let nonce = model.now.nonce;
     let Some(channel) = model.current_mut() else { return Vec::new() };
     channel.outbox.push(Outgoing {
         nonce,
         content: content.clone(),
-        in_reply_to: None,
+        in_reply_to,
         sending: Sending::Pending,
         acked: None,
     });
     (channel.scroll, channel.divider) = (Scroll::Bottom, None);
     let channel = channel.info.channel;
-    vec![Effect::Client(Command::Say { channel, nonce, content, in_reply_to: None })]
+    vec![Effect::Client(Command::Say { channel, nonce, content, in_reply_to })]
 }

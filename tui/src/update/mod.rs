@@ -10,6 +10,7 @@ pub mod cache;
 pub mod channels;
 pub mod complete;
 pub mod compose;
+pub mod composing;
 pub mod drafts;
 pub mod editor;
 pub mod finder;
@@ -24,6 +25,7 @@ pub mod reading;
 pub mod scroll;
 pub mod slash;
 pub mod start;
+pub mod typing;
 pub mod unread;
 
 use std::time::Duration;
@@ -158,6 +160,7 @@ pub enum Effect {
 /// Feeds one event.
 pub fn update(model: &mut Model, event: Event, now: Moment) -> Vec<Effect> {
     model.now = now;
+    typing::expire(model);
     let drafts_before = drafts::seen(model);
     let mut effects = match event {
         Event::Key(key) => keys::key(model, key),
@@ -189,7 +192,7 @@ pub fn update(model: &mut Model, event: Event, now: Moment) -> Vec<Effect> {
 
 /// When something happens with time alone, by the steady clock.
 pub fn wake_at(model: &Model) -> Option<Duration> {
-    [countdown(model), model.mark_at, drafts::due(model)].into_iter().flatten().min()
+    [countdown(model), model.mark_at, drafts::due(model), typing::due(model)].into_iter().flatten().min()
 }
 
 /// When the countdown to the next try shows another number.
@@ -232,8 +235,8 @@ fn client(model: &mut Model, event: ClientEvent) -> Vec<Effect> {
         ClientEvent::Skipped { channel, from, to } => channels::skipped(model, channel, from, to),
         ClientEvent::CaughtUp => link::caught_up(model),
         ClientEvent::Marks { channel, marks } => channels::marks(model, channel, marks),
-        ClientEvent::Typing { .. }
-        | ClientEvent::Found { .. }
+        ClientEvent::Typing { channel, accounts } => typing::told(model, channel, accounts),
+        ClientEvent::Found { .. }
         | ClientEvent::Posts { .. }
         | ClientEvent::Profile { .. }
         | ClientEvent::Called { .. } => Vec::new(),

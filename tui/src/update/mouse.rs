@@ -2,7 +2,7 @@
 
 use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 
-use super::{Effect, act, channels, finder, keys, preferences, scroll, start};
+use super::{Effect, act, channels, compose, finder, keys, preferences, scroll, start};
 use crate::action::Mode;
 use crate::model::{Model, Overlay};
 use crate::view::hits::{self, Hit};
@@ -33,6 +33,7 @@ fn press(model: &mut Model, column: u16, row: u16) -> Vec<Effect> {
         }
         Hit::Person(name) => {
             model.composer.insert(&format!("@{name} "));
+            compose::follow_cursor(model);
             Vec::new()
         }
         Hit::Action(id) => act::perform(model, id, 0),

@@ -5,7 +5,7 @@
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-use super::{Effect, compose};
+use super::{Effect, compose, popup, typing};
 use crate::model::{Model, Overlay, Pasted};
 
 /// Lines beyond which a paste is asked about.
@@ -26,9 +26,10 @@ pub fn arrived(model: &mut Model, text: &str) -> Vec<Effect> {
         model.overlay = Some(Overlay::Paste(pasted));
     } else {
         model.composer.insert(pasted.text());
+        popup::refresh(model);
         compose::follow_cursor(model);
     }
-    Vec::new()
+    typing::typed(model)
 }
 
 /// A key while a paste is asked about.
@@ -50,7 +51,7 @@ fn into_composer(model: &mut Model) -> Vec<Effect> {
         model.composer.insert(pasted.text());
         compose::follow_cursor(model);
     }
-    Vec::new()
+    typing::typed(model)
 }
 
 /// Sends it as one message; what was being written stays. What cannot be sent goes into the composer.
@@ -60,7 +61,7 @@ fn send(model: &mut Model) -> Vec<Effect> {
     match checked {
         Ok(content) if model.current().is_some() => {
             model.overlay = None;
-            compose::send(model, content)
+            compose::send(model, content, None)
         }
         refused => {
             let rule = refused.err().unwrap_or_else(|| compose::NO_CHANNEL.to_owned());

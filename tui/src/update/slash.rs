@@ -4,12 +4,12 @@
 
 use mechat_client::Command;
 use mechat_protocol::request::ChannelKind;
-use mechat_protocol::{ChannelId, ChannelName};
+use mechat_protocol::{ChannelId, ChannelName, Content};
 
-use super::{Effect, act, channels, compose, editor, finder, reading, scroll, start, unread};
+use super::{Effect, act, channels, compose, composing, editor, finder, reading, scroll, start, unread};
 use crate::action::{self, ActionId as Id};
 use crate::model::overlay::Panel;
-use crate::model::{Composer, Link, Model, Overlay, Sending};
+use crate::model::{Composer, Link, Model, Outgoing, Overlay, Sending};
 use crate::theme::{PALETTES, palette};
 
 /// Runs what stands behind the slash. It stays in the composer if it is not understood, and comes back if the relay refuses it.
@@ -68,6 +68,7 @@ pub fn run(model: &mut Model, id: Id, arguments: &str) -> Vec<Effect> {
         Id::Invite => panel(model, Panel::Invite, None),
         Id::Connections => connections(model),
         Id::Logout => vec![Effect::Client(Command::Logout)],
+        Id::Reply => composing::reply_to_newest(model),
         Id::Editor => editor::open(model),
         Id::Help => act::open_help(model, arguments.trim_start_matches('/')),
         Id::Themes => theme(model, arguments),
@@ -204,7 +205,7 @@ fn history(model: &mut Model, count: &str) -> Vec<Effect> {
 /// Sends the oldest refused message of the channel again, as a new one: the relay kept nothing of it.
 fn retry(model: &mut Model) -> Vec<Effect> {
     match take_failed(model) {
-        Some(content) => compose::send(model, content),
+        Some(message) => compose::send(model, message.content, message.in_reply_to),
         None if matches!(model.link, Link::Up | Link::Idle) => {
             model.inform("no message failed here");
             Vec::new()
@@ -213,17 +214,21 @@ fn retry(model: &mut Model) -> Vec<Effect> {
     }
 }
 
-/// Drops the oldest refused message of the channel.
+/// Drops the oldest refused message of the channel; its words can still be had with ↑.
 fn discard(model: &mut Model) -> Vec<Effect> {
-    match take_failed(model) {
+    match take_failed(model).map(|message| message.content) {
+        Some(Content::Text { text }) => {
+            model.writing.past(model.current).push(text.as_str());
+            model.inform("dropped; Ctrl-↑ has its words");
+        }
         Some(_) => model.inform("dropped"),
         None => model.inform("no message failed here"),
     }
     Vec::new()
 }
 
-fn take_failed(model: &mut Model) -> Option<mechat_protocol::Content> {
+fn take_failed(model: &mut Model) -> Option<Outgoing> {
     let outbox = &mut model.current_mut()?.outbox;
     let at = outbox.iter().position(|message| matches!(message.sending, Sending::Failed(_)))?;
-    Some(outbox.remove(at).content)
+    Some(outbox.remove(at))
 }

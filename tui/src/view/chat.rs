@@ -178,9 +178,9 @@ fn cue(model: &Model, area: Rect, frame: &mut Frame<'_>) {
             }
             new => Some((format!("↓ {new} new messages; {key} goes there"), Role::Unread)),
         },
-        _ => None,
+        _ => composer::typists(model),
     };
-    let line = match words {
+    let line = match composer::counter(model).or(words) {
         Some((words, role)) => {
             let words = text::clip(&words, width.saturating_sub(4)).into_owned();
             let rest = width.saturating_sub(text::width(&words) + 4);

@@ -290,8 +290,10 @@ impl Stage {
         std::mem::take(&mut self.effects)
     }
 
+    /// What the client was told to do; that one is typing is said at many keys and left out.
     pub fn commands(&mut self) -> Vec<String> {
         let commands = self.take().into_iter().filter_map(|effect| match effect {
+            Effect::Client(mechat_client::Command::Typing(_)) => None,
             Effect::Client(command) => Some(format!("{command:?}")),
             _ => None,
         });

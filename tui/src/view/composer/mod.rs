@@ -3,6 +3,7 @@
 //! Owns which rows of the text are seen. Only lines near those are ever wrapped: a text of a million lines costs what its visible
 //! part costs.
 
+mod about;
 pub mod lay;
 mod popup;
 
@@ -11,6 +12,8 @@ use std::ops::Range;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
+
+pub use about::{counter, typists};
 
 use super::paint;
 use crate::action::Mode;
@@ -31,7 +34,7 @@ pub const fn room(width: u16) -> usize {
 /// Rows that the composer would like, as far as `most`.
 pub fn rows(model: &Model, width: u16, most: u16) -> u16 {
     let written = Written { composer: &model.composer, room: room(width) };
-    let mut rows = 0;
+    let mut rows = usize::from(about::rows(model));
     for line in 0..model.composer.lines().len() {
         rows += written.rows(line).len();
         if rows >= usize::from(most) {
@@ -147,8 +150,17 @@ struct Row {
     ends: bool,
 }
 
+/// The part of it that the text has.
+pub fn text_area(model: &Model, area: Rect) -> Rect {
+    let above = about::rows(model).min(area.height.saturating_sub(1));
+    Rect { y: area.y + above, height: area.height - above, ..area }
+}
+
 /// Draws it; the cursor is shown if the keys go here.
 pub fn composer(model: &Model, area: Rect, active: bool, frame: &mut Frame<'_>) {
+    let text_area = text_area(model, area);
+    about::about(model, Rect { height: area.height - text_area.height, ..area }, frame);
+    let area = text_area;
     let written = Written::new(&model.composer, room(area.width));
     let accent = model.theme.style(Role::Accent);
     if model.composer.is_empty() {
