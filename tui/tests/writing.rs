@@ -10,7 +10,7 @@ use mechat_protocol::reply::ErrorReply;
 use mechat_protocol::{AccountName, ChannelId, Content, ErrorCode, RelayAddress, Seq};
 use mechat_tui::model::{Composing, Draft, SavedDraft};
 use mechat_tui::update::{self, Effect, Event};
-use stage::{Stage, account, channel, info, message};
+use stage::{Stage, account, at_every_size, channel, info, message};
 
 const SIZE: (u16, u16) = (80, 24);
 
@@ -423,7 +423,7 @@ fn an_edit_that_was_refused_keeps_its_words() {
 #[test]
 fn an_answer_names_its_message_and_a_switch_in_between_keeps_it() {
     let mut stage = in_talk();
-    stage.chord(KeyModifiers::ALT, KeyCode::Char('r')).type_text("hi");
+    stage.chord(KeyModifiers::ALT, KeyCode::Char('q')).type_text("hi");
     assert!(stage.shows("answers @vera: hello misha"), "{}", stage.picture());
     stage.chord(KeyModifiers::ALT, KeyCode::Down);
     assert!(!stage.shows("answers"), "{}", stage.picture());
@@ -517,7 +517,7 @@ fn the_rest_of_the_room_is_told_when_it_is_little_and_what_is_too_long_is_not_se
 #[test]
 fn a_failed_message_is_sent_again_as_the_answer_it_was_or_dropped_with_its_words_kept() {
     let mut stage = in_talk();
-    stage.chord(KeyModifiers::ALT, KeyCode::Char('r')).type_text("hi").key(KeyCode::Enter).take();
+    stage.chord(KeyModifiers::ALT, KeyCode::Char('q')).type_text("hi").key(KeyCode::Enter).take();
     let failed = || OutboxState::Failed(ErrorReply::new(None, ErrorCode::Forbidden, "you are muted"));
     let number = stage.last_nonce();
     stage.outbox(number, 1, failed());
@@ -532,4 +532,71 @@ fn a_failed_message_is_sent_again_as_the_answer_it_was_or_dropped_with_its_words
     let first = stage.model.composer.text();
     stage.chord(KeyModifiers::CONTROL, KeyCode::Up);
     assert!(first == "hi" || stage.model.composer.text() == "hi", "its words can be had");
+}
+
+macro_rules! scenes {
+    ($($name:ident: $scene:expr;)+) => {
+        $(#[test]
+        fn $name() {
+            insta::assert_snapshot!(at_every_size($scene));
+        })+
+    };
+}
+
+fn talking(size: (u16, u16)) -> Stage {
+    let mut stage = Stage::in_chat(size);
+    stage.live(message(1, 5, "misha", "helo all")).live(message(1, 6, "vera", "hello misha"));
+    stage
+}
+
+scenes! {
+    composer_of_many_rows: |size| {
+        let mut stage = talking(size);
+        let text = "A draft with words that wrap where words end, 日本語 and 👨‍👩‍👧‍👦 among them.\n\n".repeat(6);
+        stage.model.composer.insert(&text);
+        stage.key(KeyCode::Up);
+        stage
+    };
+    composer_completes_people: |size| {
+        let mut stage = talking(size);
+        stage.type_text("as @").key(KeyCode::Down).key(KeyCode::Down);
+        stage
+    };
+    composer_completes_commands: |size| {
+        let mut stage = talking(size);
+        stage.type_text("/s").key(KeyCode::Tab);
+        stage
+    };
+    composer_completes_emoji: |size| {
+        let mut stage = talking(size);
+        stage.type_text(":par");
+        stage
+    };
+    composer_answers: |size| {
+        let mut stage = talking(size);
+        stage.chord(KeyModifiers::ALT, KeyCode::Char('q')).type_text("there you are");
+        stage.client(ClientEvent::Typing { channel: ChannelId(1), accounts: vec![account("vera")] });
+        stage
+    };
+    composer_edits: |size| {
+        let mut stage = talking(size);
+        stage.key(KeyCode::Up);
+        stage
+    };
+    composer_is_too_long: |size| {
+        let mut stage = talking(size);
+        stage.model.composer.insert(&"words and ".repeat(1_640));
+        stage.key(KeyCode::Enter);
+        stage
+    };
+    paste_is_asked_about: |size| {
+        let mut stage = talking(size);
+        stage.feed(Event::Paste("fn main() {\n\tprintln!(\"\u{1b}[31mhello\");\n}\n".repeat(8)));
+        stage
+    };
+    paste_is_too_long_for_a_message: |size| {
+        let mut stage = talking(size);
+        stage.feed(Event::Paste("x".repeat(1_048_576)));
+        stage
+    };
 }

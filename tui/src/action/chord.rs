@@ -59,9 +59,12 @@ impl Chord {
         match code {
             KeyCode::Char(c) => {
                 modifiers -= KeyModifiers::SHIFT;
-                if !modifiers.is_empty() {
-                    code = KeyCode::Char(c.to_ascii_lowercase());
-                }
+                code = match c {
+                    // One byte for all three, which the terminal library reads as the last of them.
+                    '_' | '/' | '7' if modifiers.contains(KeyModifiers::CONTROL) => KeyCode::Char('_'),
+                    _ if modifiers.is_empty() => code,
+                    _ => KeyCode::Char(c.to_ascii_lowercase()),
+                };
             }
             KeyCode::Tab if modifiers.contains(KeyModifiers::SHIFT) => {
                 modifiers -= KeyModifiers::SHIFT;

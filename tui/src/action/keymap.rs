@@ -51,6 +51,8 @@ pub enum Place {
     Normal,
     /// In the chat, while nothing is written.
     Empty,
+    /// In the chat, wherever letters are written.
+    Writes,
     /// In the chat.
     Chat,
     /// On every screen.
@@ -73,6 +75,7 @@ impl Context {
         match place {
             Place::Normal => self.in_chat && self.mode == Mode::Normal,
             Place::Empty => self.in_chat && self.mode == Mode::Insert && self.empty,
+            Place::Writes => self.in_chat && self.mode == Mode::Insert,
             Place::Chat => self.in_chat,
             Place::Anywhere => true,
         }
@@ -197,15 +200,15 @@ impl Keymap {
     /// A letter that acts must not keep one from writing it.
     fn place_of(&self, wanted: Place, keys: &Sequence) -> Place {
         match (keys.chords()[0].is_printable(), wanted, self.preset) {
-            (true, Place::Chat | Place::Anywhere, Preset::Vim) => Place::Normal,
-            (true, Place::Chat | Place::Anywhere, _) => Place::Empty,
+            (true, Place::Writes | Place::Chat | Place::Anywhere, Preset::Vim) => Place::Normal,
+            (true, Place::Writes | Place::Chat | Place::Anywhere, _) => Place::Empty,
             _ => wanted,
         }
     }
 
     /// What the pressed keys mean here.
     pub fn find(&self, context: Context, pressed: &[Chord]) -> Found {
-        for place in [Place::Normal, Place::Empty, Place::Chat, Place::Anywhere] {
+        for place in [Place::Normal, Place::Empty, Place::Writes, Place::Chat, Place::Anywhere] {
             if !context.holds(place) {
                 continue;
             }
@@ -353,7 +356,7 @@ mod tests {
         assert!(next.contains(&("T".into(), ActionId::PreviousChannel)), "{next:?}");
         let emacs = Keymap::preset(Preset::Emacs);
         assert_eq!(means(&emacs, WRITING, "Ctrl-X Ctrl-C"), Some(ActionId::Quit));
-        assert_eq!(emacs.find(WRITING, &keys("Ctrl-K")), Found::Nothing, "the composer kills a line");
+        assert_eq!(means(&emacs, WRITING, "Ctrl-K"), Some(ActionId::KillToEnd));
     }
 
     #[test]

@@ -24,6 +24,28 @@ pub enum ActionId {
     Reply,
     Editor,
     Dismiss,
+    CursorLeft,
+    CursorRight,
+    CursorUp,
+    CursorDown,
+    WordLeft,
+    WordRight,
+    LineStart,
+    LineEnd,
+    TextStart,
+    TextEnd,
+    DeleteBack,
+    DeleteForward,
+    KillWordBack,
+    KillWordForward,
+    KillToStart,
+    KillToEnd,
+    Yank,
+    YankOlder,
+    Undo,
+    Redo,
+    SaidBefore,
+    SaidAfter,
     ScrollUp,
     ScrollDown,
     LineUp,
@@ -84,17 +106,26 @@ pub enum Group {
     People,
     Looks,
     Program,
+    Editing,
 }
 
 impl Group {
     /// In the order of the help.
-    pub const ALL: [Self; 6] =
-        [Self::Writing, Self::Reading, Self::Channels, Self::People, Self::Looks, Self::Program];
+    pub const ALL: [Self; 7] = [
+        Self::Writing,
+        Self::Reading,
+        Self::Channels,
+        Self::People,
+        Self::Looks,
+        Self::Program,
+        Self::Editing,
+    ];
 
     /// For people.
     pub const fn title(self) -> &'static str {
         match self {
             Self::Writing => "Writing",
+            Self::Editing => "Editing the text",
             Self::Reading => "Reading",
             Self::Channels => "Channels",
             Self::People => "People",

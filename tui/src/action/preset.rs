@@ -10,8 +10,8 @@ pub static VIM: &[Row] = &[
     (Id::NormalMode, &["Esc"]),
     (Id::InsertMode, &["normal:i", "normal:a", "normal:o"]),
     (Id::Dismiss, &["normal:Esc"]),
-    (Id::LineUp, &["Ctrl-Up", "normal:k", "normal:Up"]),
-    (Id::LineDown, &["Ctrl-Down", "normal:j", "normal:Down"]),
+    (Id::LineUp, &["Shift-Up", "normal:k", "normal:Up"]),
+    (Id::LineDown, &["Shift-Down", "normal:j", "normal:Down"]),
     (Id::ScrollUp, &["PgUp", "normal:Ctrl-U", "normal:Ctrl-B"]),
     (Id::ScrollDown, &["PgDn", "normal:Ctrl-D", "normal:Ctrl-F"]),
     (Id::ScrollTop, &["Ctrl-Home", "empty:Home", "normal:g g"]),
@@ -32,6 +32,14 @@ pub static VIM: &[Row] = &[
 
 /// The composer keeps its motions; what takes them in the default preset moves behind Ctrl-X and Alt.
 pub static EMACS: &[Row] = &[
+    (Id::CursorLeft, &["Left", "Ctrl-B"]),
+    (Id::CursorUp, &["Up", "Ctrl-P"]),
+    (Id::CursorDown, &["Down", "Ctrl-N"]),
+    (Id::LineStart, &["Home", "Ctrl-A"]),
+    (Id::TextStart, &[]),
+    (Id::TextEnd, &[]),
+    (Id::DeleteBack, &["Backspace"]),
+    (Id::KillToEnd, &["Ctrl-K"]),
     (Id::Dismiss, &["Esc", "Ctrl-G"]),
     (Id::ScrollUp, &["PgUp", "Alt-V"]),
     (Id::ScrollDown, &["PgDn", "Ctrl-V"]),

@@ -1,8 +1,8 @@
 //! The registry's rows, in the order of the help.
 
 use super::{Action, ActionId as Id, Argument, Group, Place, Slash};
-use Group::{Channels, Looks, People, Program, Reading, Writing};
-use Place::{Anywhere, Chat, Normal};
+use Group::{Channels, Editing, Looks, People, Program, Reading, Writing};
+use Place::{Anywhere, Chat, Normal, Writes};
 
 const fn action(
     id: Id,
@@ -32,7 +32,7 @@ impl Action {
 pub static ACTIONS: &[Action] = &[
     action(Id::Send, "send", Writing, Chat, &["Enter"], "send the message, or run the command"),
     action(Id::Newline, "newline", Writing, Chat, &["Alt-Enter", "Shift-Enter", "Ctrl-J"], "break the line"),
-    action(Id::Reply, "reply", Writing, Chat, &["Alt-R"], "answer the newest message").typed(
+    action(Id::Reply, "reply", Writing, Chat, &["Alt-Q"], "answer the newest message").typed(
         "reply",
         &[],
         "",
@@ -47,13 +47,13 @@ pub static ACTIONS: &[Action] = &[
     action(Id::Dismiss, "dismiss", Writing, Chat, &["Esc"], "close the notice; back to the newest message"),
     action(Id::NormalMode, "normal-mode", Writing, Chat, &[], "from writing to reading (vim preset)"),
     action(Id::InsertMode, "insert-mode", Writing, Normal, &[], "from reading to writing (vim preset)"),
-    action(Id::Retry, "retry", Writing, Chat, &[], "send a failed message again").typed(
+    action(Id::Retry, "retry", Writing, Chat, &["Alt-S"], "send a failed message again").typed(
         "retry",
         &[],
         "",
         &[],
     ),
-    action(Id::Discard, "discard", Writing, Chat, &[], "drop a failed message").typed(
+    action(Id::Discard, "discard", Writing, Chat, &["Alt-T"], "drop a failed message").typed(
         "discard",
         &[],
         "",
@@ -61,8 +61,8 @@ pub static ACTIONS: &[Action] = &[
     ),
     action(Id::ScrollUp, "page-up", Reading, Chat, &["PgUp"], "a page up"),
     action(Id::ScrollDown, "page-down", Reading, Chat, &["PgDn"], "a page down"),
-    action(Id::LineUp, "line-up", Reading, Chat, &["Ctrl-Up"], "a line up"),
-    action(Id::LineDown, "line-down", Reading, Chat, &["Ctrl-Down"], "a line down"),
+    action(Id::LineUp, "line-up", Reading, Chat, &["Shift-Up"], "a line up"),
+    action(Id::LineDown, "line-down", Reading, Chat, &["Shift-Down"], "a line down"),
     action(
         Id::ScrollTop,
         "oldest",
@@ -249,4 +249,110 @@ pub static ACTIONS: &[Action] = &[
     action(Id::Suspend, "suspend", Program, Anywhere, &["Ctrl-Z"], "suspend; the shell's fg comes back"),
     action(Id::Interrupt, "interrupt", Program, Anywhere, &["Ctrl-C"], "quit, when pressed twice"),
     action(Id::Quit, "quit", Program, Anywhere, &["Ctrl-Q"], "quit").typed("quit", &["exit"], "", &[]),
+    action(Id::CursorLeft, "cursor-left", Editing, Writes, &["Left"], "a character to the left"),
+    action(
+        Id::CursorRight,
+        "cursor-right",
+        Editing,
+        Writes,
+        &["Right", "Ctrl-F"],
+        "a character to the right",
+    ),
+    action(
+        Id::CursorUp,
+        "cursor-up",
+        Editing,
+        Writes,
+        &["Up"],
+        "a row up; in an empty composer, edit your last message",
+    ),
+    action(Id::CursorDown, "cursor-down", Editing, Writes, &["Down"], "a row down"),
+    action(
+        Id::WordLeft,
+        "word-left",
+        Editing,
+        Writes,
+        &["Ctrl-Left", "Alt-Left", "Alt-B"],
+        "to the beginning of the word",
+    ),
+    action(
+        Id::WordRight,
+        "word-right",
+        Editing,
+        Writes,
+        &["Ctrl-Right", "Alt-Right", "Alt-F"],
+        "behind the word",
+    ),
+    action(Id::LineStart, "line-start", Editing, Writes, &["Home"], "to the beginning of the line"),
+    action(Id::LineEnd, "line-end", Editing, Writes, &["End", "Ctrl-E"], "to the end of the line"),
+    action(Id::TextStart, "text-start", Editing, Writes, &["Alt-<"], "to the beginning of the text"),
+    action(Id::TextEnd, "text-end", Editing, Writes, &["Alt->"], "to the end of the text"),
+    action(
+        Id::DeleteBack,
+        "delete-back",
+        Editing,
+        Writes,
+        &["Backspace", "Ctrl-H"],
+        "delete the character to the left",
+    ),
+    action(
+        Id::DeleteForward,
+        "delete-forward",
+        Editing,
+        Writes,
+        &["Del", "Ctrl-D"],
+        "delete the character to the right",
+    ),
+    action(
+        Id::KillWordBack,
+        "kill-word-back",
+        Editing,
+        Writes,
+        &["Ctrl-W", "Alt-Backspace", "Ctrl-Backspace"],
+        "cut the word to the left",
+    ),
+    action(
+        Id::KillWordForward,
+        "kill-word",
+        Editing,
+        Writes,
+        &["Alt-D", "Ctrl-Del", "Alt-Del"],
+        "cut the word to the right",
+    ),
+    action(
+        Id::KillToStart,
+        "kill-to-start",
+        Editing,
+        Writes,
+        &["Ctrl-U"],
+        "cut to the beginning of the line",
+    ),
+    action(Id::KillToEnd, "kill-to-end", Editing, Writes, &["Alt-K"], "cut to the end of the line"),
+    action(Id::Yank, "yank", Editing, Writes, &["Ctrl-Y"], "put in what was cut last"),
+    action(
+        Id::YankOlder,
+        "yank-older",
+        Editing,
+        Writes,
+        &["Alt-Y"],
+        "put in what was cut before that, instead",
+    ),
+    action(Id::Undo, "undo", Editing, Writes, &["Ctrl-_"], "take the last edit back"),
+    action(Id::Redo, "redo", Editing, Writes, &["Alt-_", "Alt-/"], "take the last undo back"),
+    action(
+        Id::SaidBefore,
+        "said-before",
+        Editing,
+        Writes,
+        &["Ctrl-Up"],
+        "what you sent before; the draft is kept",
+    ),
+    action(
+        Id::SaidAfter,
+        "said-after",
+        Editing,
+        Writes,
+        &["Ctrl-Down"],
+        "what you sent after; at the end, the draft",
+    ),
 ];

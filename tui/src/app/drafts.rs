@@ -164,11 +164,14 @@ fn claim(directory: &Path, name: &str) -> Result<Own, String> {
     for number in 0..CLIENTS_MAX {
         let path = directory.join(format!("{name}.{number}.toml"));
         match lock(directory, &path.with_extension("lock")) {
-            Ok(Some(lock)) => match &mut own {
-                None => own = Some(Own { path, _lock: Some(lock), inherited: Vec::new() }),
-                Some(own) if path.exists() => own.inherited.push((path, lock)),
-                Some(_) => {}
-            },
+            Ok(Some(lock)) => {
+                sweep(directory, &format!("{name}.{number}.new-"));
+                match &mut own {
+                    None => own = Some(Own { path, _lock: Some(lock), inherited: Vec::new() }),
+                    Some(own) if path.exists() => own.inherited.push((path, lock)),
+                    Some(_) => {}
+                }
+            }
             Ok(None) => {}
             // Nobody can write here, so nobody is in the way; what is there can still be read.
             Err(error) => {
@@ -180,6 +183,16 @@ fn claim(directory: &Path, name: &str) -> Result<Own, String> {
     own.ok_or_else(|| {
         format!("{CLIENTS_MAX} clients of this account run on this machine; that is all there is room for")
     })
+}
+
+/// Removes what a crash left half way to its place: nobody reads it, and it holds what somebody wrote.
+fn sweep(directory: &Path, begin: &str) {
+    let files = fs::read_dir(directory).into_iter().flatten().flatten();
+    for file in files.filter(|file| file.file_name().to_string_lossy().starts_with(begin)) {
+        if let Err(error) = fs::remove_file(file.path()) {
+            tracing::warn!(%error, "half a file of drafts stays behind");
+        }
+    }
 }
 
 /// `None` where another client has it.
@@ -340,6 +353,18 @@ mod tests {
         assert_eq!(files(home.path()).len(), 1);
         drop(third);
         assert_eq!(loaded(&mut open()).0.len(), 2);
+    }
+
+    #[test]
+    fn what_a_crash_left_half_written_is_swept_away_and_the_whole_file_stays() {
+        let home = tempfile::tempdir().expect("a home");
+        let mut shelf = Shelf::new(home.path().to_owned());
+        save(&mut shelf, vec![draft("whole")]).expect("kept");
+        let half = files(home.path())[0].with_extension("new-1");
+        fs::write(&half, "half").expect("written");
+        drop(shelf);
+        assert_eq!(loaded(&mut Shelf::new(home.path().to_owned())).0, [draft("whole")]);
+        assert!(!half.exists());
     }
 
     #[test]

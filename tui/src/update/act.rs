@@ -5,6 +5,7 @@ use super::{
     unread,
 };
 use crate::action::{ActionId as Id, Mode};
+use crate::model::composer::Edit;
 use crate::model::{Channel, LineEdit, Model, Overlay, Screen, Sending};
 use crate::view::layout;
 
@@ -18,6 +19,10 @@ pub fn perform(model: &mut Model, id: Id, nth: usize) -> Vec<Effect> {
         Id::InsertMode => mode(model, Mode::Insert),
         Id::Reply => composing::reply_to_newest(model),
         Id::Editor => editor::open(model),
+        Id::CursorUp => compose::up(model),
+        Id::CursorDown => compose::down(model),
+        Id::SaidBefore => compose::said_before(model),
+        Id::SaidAfter => compose::said_after(model),
         Id::ScrollUp => scroll::page(model, -1),
         Id::ScrollDown => scroll::page(model, 1),
         Id::LineUp => scroll::by_lines(model, -1),
@@ -48,23 +53,36 @@ pub fn perform(model: &mut Model, id: Id, nth: usize) -> Vec<Effect> {
         Id::Interrupt => interrupt(model),
         Id::ConnectNow => start::connect_now(model),
         Id::Quit => leave(model),
-        Id::Themes
-        | Id::Configuration
-        | Id::Reload
-        | Id::Join
-        | Id::Create
-        | Id::Leave
-        | Id::Switch
-        | Id::List
-        | Id::Sessions
-        | Id::Who
-        | Id::History
-        | Id::Retry
-        | Id::Discard
-        | Id::Invite
-        | Id::Connections
-        | Id::Logout => slash::run(model, id, ""),
+        // The rest are edits, and commands that are typed as well.
+        _ => match edit_of(id) {
+            Some(edit) => compose::edit(model, edit),
+            None => slash::run(model, id, ""),
+        },
     }
+}
+
+const fn edit_of(id: Id) -> Option<Edit> {
+    Some(match id {
+        Id::CursorLeft => Edit::Left,
+        Id::CursorRight => Edit::Right,
+        Id::WordLeft => Edit::WordLeft,
+        Id::WordRight => Edit::WordRight,
+        Id::LineStart => Edit::LineStart,
+        Id::LineEnd => Edit::LineEnd,
+        Id::TextStart => Edit::TextStart,
+        Id::TextEnd => Edit::TextEnd,
+        Id::DeleteBack => Edit::DeleteBack,
+        Id::DeleteForward => Edit::DeleteForward,
+        Id::KillWordBack => Edit::KillWordBack,
+        Id::KillWordForward => Edit::KillWordForward,
+        Id::KillToStart => Edit::KillToStart,
+        Id::KillToEnd => Edit::KillToEnd,
+        Id::Yank => Edit::Yank,
+        Id::YankOlder => Edit::YankOlder,
+        Id::Undo => Edit::Undo,
+        Id::Redo => Edit::Redo,
+        _ => return None,
+    })
 }
 
 fn mode(model: &mut Model, mode: Mode) -> Vec<Effect> {

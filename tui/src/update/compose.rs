@@ -17,104 +17,43 @@ use crate::view::layout;
 pub(super) const NO_CHANNEL: &str =
     "you are in no channel; /join #CHANNEL joins one, /list channels shows what there is";
 
-/// A key that is no action: it edits.
+/// A key that is no action: a letter is written.
 pub fn key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
     if popup::key(model, key) {
         return Vec::new();
     }
-    let before = model.composer.revision();
-    let mut effects = Vec::new();
-    if let Some(edit) = edit_of(key) {
-        edit_text(model, edit);
-    } else {
-        let control = key.modifiers.contains(KeyModifiers::CONTROL);
-        match key.code {
-            KeyCode::Up if control => _ = older(model),
-            KeyCode::Down if control => _ = newer(model),
-            KeyCode::Up => return up(model),
-            KeyCode::Down => return down(model),
-            KeyCode::Char(c) if !control && !key.modifiers.contains(KeyModifiers::ALT) => {
-                model.composer.type_char(c);
-            }
-            _ => {}
+    match key.code {
+        KeyCode::Char(c) if !key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT) => {
+            changing(model, |model| model.composer.type_char(c))
         }
-    }
-    if model.composer.revision() == before {
-        model.writing.popup = None;
-    } else {
-        popup::refresh(model);
-        effects = typing::typed(model);
-    }
-    follow_cursor(model);
-    effects
-}
-
-/// The edit of a key. Ctrl-A and Ctrl-B belong to terminal multiplexers and stay free.
-fn edit_of(key: KeyEvent) -> Option<Edit> {
-    let control = key.modifiers.contains(KeyModifiers::CONTROL);
-    let alt = key.modifiers.contains(KeyModifiers::ALT);
-    Some(match key.code {
-        KeyCode::Left if control || alt => Edit::WordLeft,
-        KeyCode::Right if control || alt => Edit::WordRight,
-        KeyCode::Left => Edit::Left,
-        KeyCode::Right => Edit::Right,
-        KeyCode::Home => Edit::LineStart,
-        KeyCode::End => Edit::LineEnd,
-        KeyCode::Backspace if control || alt => Edit::KillWordBack,
-        KeyCode::Delete if control || alt => Edit::KillWordForward,
-        KeyCode::Backspace => Edit::DeleteBack,
-        KeyCode::Delete => Edit::DeleteForward,
-        KeyCode::Char(c) if control && alt => edit_of_both(c)?,
-        KeyCode::Char(c) if control => edit_of_control(c)?,
-        KeyCode::Char(c) if alt => edit_of_alt(c)?,
-        _ => return None,
-    })
-}
-
-const fn edit_of_control(c: char) -> Option<Edit> {
-    Some(match c {
-        'e' => Edit::LineEnd,
-        'f' => Edit::Right,
-        'h' => Edit::DeleteBack,
-        'd' => Edit::DeleteForward,
-        'w' => Edit::KillWordBack,
-        'u' => Edit::KillToStart,
-        'y' => Edit::Yank,
-        // Ctrl-_ and Ctrl-/ reach a program as one byte, which is read as Ctrl-7.
-        '_' | '/' | '7' => Edit::Undo,
-        _ => return None,
-    })
-}
-
-const fn edit_of_alt(c: char) -> Option<Edit> {
-    Some(match c {
-        'b' => Edit::WordLeft,
-        'f' => Edit::WordRight,
-        'd' => Edit::KillWordForward,
-        'k' => Edit::KillToEnd,
-        'y' => Edit::YankOlder,
-        '<' => Edit::TextStart,
-        '>' => Edit::TextEnd,
-        '/' | '_' => Edit::Redo,
-        _ => return None,
-    })
-}
-
-const fn edit_of_both(c: char) -> Option<Edit> {
-    match c {
-        '_' | '/' | '7' => Some(Edit::Redo),
-        _ => None,
+        _ => Vec::new(),
     }
 }
 
 /// Performs an edit of the text.
-pub fn edit_text(model: &mut Model, edit: Edit) {
-    model.composer.edit(edit, &mut model.writing.kills);
+pub fn edit(model: &mut Model, edit: Edit) -> Vec<Effect> {
+    changing(model, |model| model.composer.edit(edit, &mut model.writing.kills))
+}
+
+/// What follows from each change of the text, and from each motion in it.
+fn changing(model: &mut Model, change: impl FnOnce(&mut Model)) -> Vec<Effect> {
+    let before = model.composer.revision();
+    change(model);
+    follow_cursor(model);
+    if model.composer.revision() == before {
+        model.writing.popup = None;
+        return Vec::new();
+    }
+    popup::refresh(model);
+    typing::typed(model)
 }
 
 /// A row up; from the first one, to what was sent before; if there is nothing, older messages. While nothing is written, one's last
 /// message is there for other words.
-fn up(model: &mut Model) -> Vec<Effect> {
+pub fn up(model: &mut Model) -> Vec<Effect> {
+    if popup::step(model, false) {
+        return Vec::new();
+    }
     let new = model.writing.composing == Composing::New;
     if model.composer.is_empty() && new && composing::edit_newest(model) {
         return Vec::new();
@@ -123,11 +62,29 @@ fn up(model: &mut Model) -> Vec<Effect> {
 }
 
 /// A row down; from the last one, to what was sent after; if there is nothing, newer messages.
-fn down(model: &mut Model) -> Vec<Effect> {
+pub fn down(model: &mut Model) -> Vec<Effect> {
+    if popup::step(model, true) {
+        return Vec::new();
+    }
     if by_row(model, 1) || newer(model) { moved(model) } else { scroll::by_lines(model, 1) }
 }
 
+/// What was sent before; what is being written is kept.
+pub fn said_before(model: &mut Model) -> Vec<Effect> {
+    if !older(model) {
+        model.inform("nothing was sent before that from here");
+    }
+    moved(model)
+}
+
+/// What was sent after; at the end, what was being written.
+pub fn said_after(model: &mut Model) -> Vec<Effect> {
+    newer(model);
+    moved(model)
+}
+
 fn moved(model: &mut Model) -> Vec<Effect> {
+    model.writing.popup = None;
     follow_cursor(model);
     Vec::new()
 }

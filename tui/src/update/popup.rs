@@ -55,12 +55,22 @@ pub fn key(model: &mut Model, key: KeyEvent) -> bool {
             popup.next();
             return accept(model);
         }
-        KeyCode::Tab | KeyCode::Down => popup.next(),
-        KeyCode::BackTab | KeyCode::Up => popup.previous(),
+        KeyCode::Tab => popup.next(),
+        KeyCode::BackTab => popup.previous(),
         // Who chose and goes on to the next word has accepted.
         KeyCode::Char(' ') => return accept_with_space(model),
-        KeyCode::Esc => return close(model),
         _ => return false,
+    }
+    true
+}
+
+/// Selects the next row or the one before; false if there is no list.
+pub fn step(model: &mut Model, forward: bool) -> bool {
+    let Some(popup) = shown_mut(model) else { return false };
+    if forward {
+        popup.next();
+    } else {
+        popup.previous();
     }
     true
 }
@@ -137,7 +147,8 @@ fn people(model: &Model, letters: &str, range: &Range<usize>) -> Vec<Completion>
         Some(members) => members.iter().collect(),
         None => model.presence.keys().collect(),
     };
-    let all = all.into_iter().map(|name| {
+    let me = model.account.as_ref().map(|account| &account.name);
+    let all = all.into_iter().filter(|name| Some(*name) != me).map(|name| {
         let here = model.is_connected(name);
         let state = if here { "connected" } else { "disconnected" };
         (name.to_string(), format!("@{name}"), state.to_owned(), u32::from(here))

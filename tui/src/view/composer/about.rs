@@ -39,7 +39,7 @@ pub(super) fn about(model: &Model, area: Rect, frame: &mut Frame<'_>) {
         Composing::Edit { .. } => "edits your message".to_owned(),
     };
     let hint = match model.writing.composing {
-        Composing::Edit { .. } => "  Enter saves, Esc leaves it",
+        Composing::Edit { .. } => "  Esc leaves it",
         _ => "  Esc: no answer",
     };
     let width = usize::from(area.width).saturating_sub(2);
