@@ -163,13 +163,15 @@ fn claim(directory: &Path, name: &str) -> Result<Own, String> {
     let mut own: Option<Own> = None;
     for number in 0..CLIENTS_MAX {
         let path = directory.join(format!("{name}.{number}.toml"));
+        if own.is_some() && !path.exists() {
+            continue;
+        }
         match lock(directory, &path.with_extension("lock")) {
             Ok(Some(lock)) => {
                 sweep(directory, &format!("{name}.{number}.new-"));
                 match &mut own {
                     None => own = Some(Own { path, _lock: Some(lock), inherited: Vec::new() }),
-                    Some(own) if path.exists() => own.inherited.push((path, lock)),
-                    Some(_) => {}
+                    Some(own) => own.inherited.push((path, lock)),
                 }
             }
             Ok(None) => {}

@@ -94,7 +94,7 @@ fn by_row(model: &mut Model, by: isize) -> bool {
     let room = room(layout::chat(model).composer.width);
     let (line, _) = model.composer.cursor();
     let (row, cell) = Written::new(&model.composer, room).cursor();
-    let rows_of = |model: &Model, line: usize| lay::rows(&model.composer.lines()[line], room);
+    let rows_of = |model: &Model, line: usize| Written::new(&model.composer, room).wrapped(line);
     let (line, row) = match by {
         ..0 if row > 0 => (line, row - 1),
         ..0 if line > 0 => (line - 1, rows_of(model, line - 1).len() - 1),
@@ -104,7 +104,7 @@ fn by_row(model: &mut Model, by: isize) -> bool {
     };
     let goal = model.composer.goal(cell);
     let text = &model.composer.lines()[line];
-    let byte = lay::byte_at(text, &lay::rows(text, room), row, goal);
+    let byte = lay::byte_at(text, &rows_of(model, line), row, goal);
     model.composer.goto_row(line, byte);
     true
 }

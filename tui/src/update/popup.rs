@@ -170,8 +170,9 @@ fn emoji_items(letters: &str, range: &Range<usize>) -> Vec<Completion> {
     let items = found.map(|(code, emoji)| Completion {
         range: range.clone(),
         text: emoji.to_owned(),
-        label: format!("{emoji} :{code}:"),
-        detail: String::new(),
+        // Behind the code: terminals differ in how wide they draw emoji, and what stands behind one may move.
+        label: format!(":{code}:"),
+        detail: emoji.to_owned(),
     });
     items.collect()
 }

@@ -9,7 +9,10 @@
 mod edit;
 mod kills;
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::ops::Range;
+use std::rc::Rc;
 
 use ratatui_textarea::{CursorMove, TextArea};
 use unicode_segmentation::UnicodeSegmentation;
@@ -45,6 +48,17 @@ enum Run {
     Yanking(Place),
 }
 
+/// The rows of a long line, for as long as nothing changes: a picture asks for them many times.
+#[derive(Debug)]
+struct Wrapped {
+    /// The revision, the line, and the cells that there were.
+    of: (u64, usize, usize),
+    rows: Rc<[Range<usize>]>,
+}
+
+/// Bytes from which on a line's rows are remembered.
+const LONG_LINE_LEN: usize = 2_048;
+
 /// The text under the cursor.
 #[derive(Debug)]
 pub struct Composer {
@@ -58,6 +72,7 @@ pub struct Composer {
     goal: Option<usize>,
     /// Where the visible part begins: a line, and a row of it. The view corrects it where the size has changed.
     top: Place,
+    wrapped: RefCell<Option<Wrapped>>,
     revision: u64,
 }
 
@@ -71,7 +86,16 @@ impl Composer {
     fn of(mut area: TextArea<'static>, revision: u64) -> Self {
         area.set_max_histories(CHANGES_MAX);
         let (done, undone) = (VecDeque::new(), Vec::new());
-        Self { area, done, undone, run: Run::None, goal: None, top: (0, 0), revision }
+        Self {
+            area,
+            done,
+            undone,
+            run: Run::None,
+            goal: None,
+            top: (0, 0),
+            wrapped: RefCell::default(),
+            revision,
+        }
     }
 
     /// A text, the cursor behind it.
@@ -133,6 +157,29 @@ impl Composer {
     /// Remembers where the visible part begins.
     pub const fn set_top(&mut self, top: Place) {
         self.top = top;
+    }
+
+    /// The rows of a line in so many cells, made by `wrap` unless they are remembered.
+    pub fn wrapped(
+        &self,
+        line: usize,
+        cells: usize,
+        wrap: impl FnOnce(&str) -> Vec<Range<usize>>,
+    ) -> Rc<[Range<usize>]> {
+        let text = &self.lines()[line];
+        if text.len() < LONG_LINE_LEN {
+            return wrap(text).into();
+        }
+        let of = (self.revision, line, cells);
+        let mut wrapped = self.wrapped.borrow_mut();
+        match &*wrapped {
+            Some(kept) if kept.of == of => Rc::clone(&kept.rows),
+            _ => {
+                let rows: Rc<[Range<usize>]> = wrap(text).into();
+                *wrapped = Some(Wrapped { of, rows: Rc::clone(&rows) });
+                rows
+            }
+        }
     }
 
     /// The cell to which moving up and down returns, `now` if this move is the first of them.

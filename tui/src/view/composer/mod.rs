@@ -8,6 +8,7 @@ pub mod lay;
 mod popup;
 
 use std::ops::Range;
+use std::rc::Rc;
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -36,7 +37,7 @@ pub fn rows(model: &Model, width: u16, most: u16) -> u16 {
     let written = Written { composer: &model.composer, room: room(width) };
     let mut rows = usize::from(about::rows(model));
     for line in 0..model.composer.lines().len() {
-        rows += written.rows(line).len();
+        rows += written.count(line);
         if rows >= usize::from(most) {
             return most;
         }
@@ -57,23 +58,21 @@ impl<'a> Written<'a> {
         Self { composer, room }
     }
 
-    /// The rows of a line; that of the cursor has one more where the cursor stands behind a full row.
-    fn rows(self, line: usize) -> Vec<Range<usize>> {
-        let text = &self.composer.lines()[line];
-        let mut rows = lay::rows(text, self.room);
-        if self.composer.cursor().0 == line {
-            let (row, _) = lay::place(text, &rows, self.composer.cursor_line().1, self.room);
-            if row == rows.len() {
-                rows.push(text.len()..text.len());
-            }
-        }
-        rows
+    /// The rows of a line as it is wrapped.
+    pub fn wrapped(self, line: usize) -> Rc<[Range<usize>]> {
+        self.composer.wrapped(line, self.room, |text| lay::rows(text, self.room))
+    }
+
+    /// How many rows a line has; that of the cursor has one more where the cursor stands behind a full row.
+    fn count(self, line: usize) -> usize {
+        let rows = self.wrapped(line).len();
+        if self.composer.cursor().0 == line { rows.max(self.cursor().0 + 1) } else { rows }
     }
 
     /// The row and the cell of the cursor in its line.
     pub fn cursor(self) -> (usize, usize) {
         let (text, byte) = self.composer.cursor_line();
-        lay::place(text, &lay::rows(text, self.room), byte, self.room)
+        lay::place(text, &self.wrapped(self.composer.cursor().0), byte, self.room)
     }
 
     /// The line and the row in it that stand so many rows above; as far up as there is text.
@@ -86,7 +85,7 @@ impl<'a> Written<'a> {
             }
             left -= row + 1;
             line -= 1;
-            row = self.rows(line).len() - 1;
+            row = self.count(line) - 1;
         }
         (line, row - left)
     }
@@ -95,7 +94,7 @@ impl<'a> Written<'a> {
     fn below(self, from: Place, most: usize) -> usize {
         let mut rows = 0;
         for line in from.0..self.composer.lines().len() {
-            rows += self.rows(line).len();
+            rows += self.count(line);
             if rows >= from.1 + most {
                 return most;
             }
@@ -109,14 +108,13 @@ impl<'a> Written<'a> {
         let last = self.composer.lines().len() - 1;
         let mut seen = Vec::with_capacity(height);
         for line in top.0..=last {
-            let rows = self.rows(line);
+            let (rows, count) = (self.wrapped(line), self.count(line));
             let skip = if line == top.0 { top.1 } else { 0 };
-            let ends = |row: usize| line == last && row + 1 == rows.len();
-            let of_line = rows.iter().enumerate().skip(skip);
-            seen.extend(of_line.map(|(row, bytes)| Row {
+            let end = self.composer.lines()[line].len();
+            seen.extend((skip..count).take(height).map(|row| Row {
                 place: (line, row),
-                bytes: bytes.clone(),
-                ends: ends(row),
+                bytes: rows.get(row).cloned().unwrap_or(end..end),
+                ends: line == last && row + 1 == count,
             }));
             if seen.len() >= height {
                 break;
@@ -132,7 +130,7 @@ impl<'a> Written<'a> {
         let lines = self.composer.lines().len();
         let mut top = self.composer.top().min(cursor);
         top.0 = top.0.min(lines - 1);
-        top.1 = top.1.min(self.rows(top.0).len() - 1);
+        top.1 = top.1.min(self.count(top.0) - 1);
         // As far up as the cursor's row would be the last one.
         top = top.max(self.up(cursor, height.saturating_sub(1)));
         let missing = height.saturating_sub(self.below(top, height));
@@ -198,7 +196,8 @@ pub fn popup(model: &Model, over: Rect, frame: &mut Frame<'_>) {
     let (text, byte) = model.composer.cursor_line();
     let start = shown.items().first().map_or(byte, |item| item.range.start);
     let room = room(over.width);
-    let (_, cell) = lay::place(text, &lay::rows(text, room), start, room);
+    let rows = Written::new(&model.composer, room).wrapped(model.composer.cursor().0);
+    let (_, cell) = lay::place(text, &rows, start, room);
     let column = over.x + u16::try_from(cell).unwrap_or(0);
     popup::popup(model, shown, over, column, frame);
 }
