@@ -13,6 +13,8 @@ use crate::theme::Role;
 
 /// Rows that are shown at a time.
 const ROWS: usize = 8;
+/// Columns that a long name leaves to what it is.
+const DETAIL_MIN: usize = 14;
 /// Columns at most.
 const WIDTH_MAX: usize = 64;
 
@@ -43,7 +45,7 @@ pub(super) fn popup(model: &Model, popup: &Popup, over: Rect, column: u16, frame
         let sign = if selected { "▸ " } else { "  " };
         let style = model.theme.style(if selected { Role::Selected } else { Role::Text });
         let quiet = if selected { style } else { model.theme.style(Role::Quiet) };
-        let name = text::fit(&item.label, label.min(width.saturating_sub(2)));
+        let name = text::fit(&item.label, label.min(width.saturating_sub(3 + detail.min(DETAIL_MIN))));
         let left = width.saturating_sub(2 + text::width(&name));
         let gap = left.min(2);
         let what = format!("{}{}", " ".repeat(gap), text::fit(&item.detail, left - gap));
