@@ -43,6 +43,9 @@ struct Common {
     /// Lines in, lines out: for pipes, scripts and screen readers.
     #[arg(long, global = true)]
     plain: bool,
+    /// With --plain: write emoji by their names, `:thumbs_up:`.
+    #[arg(long, global = true, requires = "plain")]
+    speak: bool,
     /// How much goes to the log file: off, error, warn, info, debug or trace.
     #[arg(long, global = true, value_name = "LEVEL", default_value = "info")]
     log: LevelFilter,
@@ -92,6 +95,8 @@ pub struct Wanted {
     pub host: Option<HostOptions>,
     /// Where this client's files are.
     pub places: Places,
+    /// Emoji are written by their names.
+    pub speak: bool,
 }
 
 /// Parses, runs, and says what went wrong.
@@ -132,7 +137,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     if let (Some(target), Some(fingerprint)) = (&mut target, cli.fingerprint) {
         target.invited = Some(fingerprint);
     }
-    let wanted = Wanted { target, host, places };
+    let wanted = Wanted { target, host, places, speak: cli.common.speak };
     if cli.common.plain {
         app::files::start_log(&wanted.places, cli.common.log);
         return plain::shell::run(wanted);

@@ -1,4 +1,4 @@
-//! The streams of the plain mode: reads a line when one is wanted, writes lines, stops when told.
+//! The streams of the plain mode: reads a line when one is wanted, writes lines, keeps what is to be kept, stops when told.
 //!
 //! Invariants: a password typed at a terminal is not echoed, and echo comes back whatever ends the program; one
 //! line is read ahead, no more.
@@ -10,21 +10,30 @@ use std::time::Duration;
 use anyhow::Context as _;
 use jiff::tz::TimeZone;
 use mechat_client::{Client, Command, Event as ClientEvent};
-use mechat_protocol::RelayAddress;
+use mechat_protocol::{Invite, RelayAddress};
 use mechat_relay::Relay;
 use secrecy::SecretString;
 use tokio::sync::mpsc;
 use zeroize::Zeroize;
 
 use super::session::{Input, Output, Session, Wants};
+use crate::app::claim::Claimed;
+use crate::app::files::{self, Places};
+use crate::app::tokens::{self, Keyring, Request, Tokens};
 use crate::app::{self, Signals};
 use crate::cli::Wanted;
-use crate::model::Target;
+use crate::model::{RelayBook, Target};
+use crate::text;
+use crate::update::Event;
 
 /// How long a relay in this process may take to drain.
 const DRAIN_LIMIT: Duration = Duration::from_secs(5);
 /// How long the client may take to say goodbye.
 const GOODBYE_LIMIT: Duration = Duration::from_millis(400);
+/// How long the keyring may take at the end.
+const KEYRING_LIMIT: Duration = Duration::from_millis(300);
+/// Words of the keyring that may wait; beyond that its thread does.
+const EVENTS_MAX: usize = 16;
 /// Bytes of one typed line at most.
 const LINE_LEN_MAX: u64 = 1_048_576;
 
@@ -40,6 +49,8 @@ pub fn run(wanted: Wanted) -> anyhow::Result<ExitCode> {
 }
 
 async fn serve(wanted: Wanted) -> anyhow::Result<u8> {
+    let mut reader = Reader::start();
+    let book = Book::open(wanted.places.clone());
     let mut relay = None;
     let target = match (wanted.host, wanted.target) {
         (Some(options), _) => {
@@ -50,20 +61,20 @@ async fn serve(wanted: Wanted) -> anyhow::Result<u8> {
             target
         }
         (None, Some(target)) => target,
-        (None, None) => {
-            write_line(
-                &mut io::stderr(),
-                "error: --plain needs a relay: --relay HOST[:PORT], an invite link, or host",
-            );
-            return Ok(2);
-        }
+        (None, None) => match pick(&mut reader, &book.relays).await {
+            Some(target) => target,
+            None => return Ok(2),
+        },
     };
     let client = app::start_client(&target, &wanted.places, false);
-    let mut session = Session::new(target, TimeZone::system());
+    let mut session = Session::new(target.clone(), TimeZone::system());
+    if wanted.speak {
+        session = session.speaking();
+    }
     if !io::stdin().is_terminal() {
         session = session.scripted();
     }
-    let code = converse(client, session).await;
+    let code = Conversation::new(target.address, book, reader).run(client, session).await;
     if let Some(relay) = relay {
         let _ = tokio::time::timeout(DRAIN_LIMIT, relay.shutdown()).await;
     }
@@ -77,37 +88,171 @@ fn own_target(relay: &Relay) -> anyhow::Result<Target> {
     Ok(Target { address, invited: Some(relay.fingerprint()), channel: invite.channel })
 }
 
-async fn converse(
-    (client, mut events): (Client, mpsc::Receiver<ClientEvent>),
-    mut session: Session,
-) -> anyhow::Result<u8> {
-    let mut reader = Reader::start();
-    let mut signals = Signals::new()?;
-    let mut deadline = None;
+/// Asks which relay is meant, among those of earlier days and others. `None` where nobody answers.
+async fn pick(reader: &mut Reader, relays: &RelayBook) -> Option<Target> {
+    let say = |line: &str| write_line(&mut io::stderr(), line);
+    for (number, relay) in relays.relays.iter().enumerate() {
+        let account = relay.account.as_ref().map_or_else(String::new, |account| format!(", @{account}"));
+        say(&format!("  {}  {}{}", number + 1, relay.address, text::harmless(&account)));
+    }
     loop {
-        reader.want(session.wants());
-        let input = tokio::select! {
-            biased;
-            _ = signals.next() => break Ok(0),
-            event = events.recv() => Input::Client(event.unwrap_or(ClientEvent::Stopped)),
-            read = reader.next() => read,
-            () = until(deadline) => Input::Deadline,
+        let hint = if relays.relays.is_empty() { "" } else { "a number of the list, " };
+        prompt(&format!("which relay? {hint}HOST[:PORT], or a link mechat://…: "));
+        reader.want(Wants::Line);
+        let Input::Line(line) = reader.next().await else {
+            say("error: --plain needs a relay: --relay HOST[:PORT], an invite link, or host");
+            return None;
         };
-        for output in session.handle(input, Client::nonce()) {
-            match output {
-                Output::Out(line) => write_line(&mut io::stdout(), &line),
-                Output::Err(line) => write_line(&mut io::stderr(), &line),
-                Output::Prompt(text) => {
-                    let _ = write!(io::stderr(), "{text}").and_then(|()| io::stderr().flush());
-                }
-                Output::Client(command) => client.send(command).await,
-                Output::Exit(code) => return Ok(goodbye(client, events, code).await),
-            }
+        let line = line.trim();
+        let numbered =
+            line.parse::<usize>().ok().and_then(|number| relays.relays.get(number.checked_sub(1)?));
+        if let Some(saved) = numbered {
+            return Some(Target::from(saved.address.clone()));
         }
-        if let (Some(limit), None) = (session.end_limit(), deadline) {
-            deadline = Some(tokio::time::Instant::now() + limit);
+        if let Ok(invite) = line.parse::<Invite>() {
+            return Some(Target::from(invite));
+        }
+        match line.parse::<RelayAddress>() {
+            Ok(address) if !line.is_empty() => return Some(Target::from(address)),
+            Ok(_) => {}
+            Err(error) => say(&format!("error: {}", text::harmless(&error.to_string()))),
         }
     }
+}
+
+/// What is remembered of relays and accounts, on disk.
+struct Book {
+    places: Places,
+    relays: RelayBook,
+    /// A file that could not be understood belongs to its author.
+    readable: bool,
+}
+
+impl Book {
+    fn open(places: Places) -> Self {
+        match files::load_relays(&places) {
+            Ok(relays) => Self { places, relays, readable: true },
+            Err(error) => {
+                write_line(&mut io::stderr(), &format!("* {error:#}"));
+                Self { places, relays: RelayBook::default(), readable: false }
+            }
+        }
+    }
+
+    fn save(&self) {
+        if !self.readable {
+            return;
+        }
+        if let Err(error) = files::save_relays(&self.places, &self.relays) {
+            write_line(&mut io::stderr(), &format!("* {error:#}"));
+        }
+    }
+}
+
+/// One session and what it stands on.
+struct Conversation {
+    address: RelayAddress,
+    book: Book,
+    reader: Reader,
+    tokens: Tokens,
+    /// What the keyring's thread says.
+    kept: mpsc::Receiver<Event>,
+}
+
+impl Conversation {
+    fn new(address: RelayAddress, book: Book, reader: Reader) -> Self {
+        let (events, kept) = mpsc::channel(EVENTS_MAX);
+        let tokens = Tokens::start(Claimed::new(Keyring::system(), book.places.sessions()), events);
+        Self { address, book, reader, tokens, kept }
+    }
+
+    /// Who was here last, and what is known of them.
+    fn remember(&self, session: Session) -> Session {
+        let here = self.book.relays.relays.iter().find(|relay| relay.address == self.address);
+        let Some((relay, account)) = here.and_then(|relay| Some((relay, relay.account.clone()?))) else {
+            return session;
+        };
+        let asked = self.tokens.ask(Request::Load(self.address.clone(), account.clone()));
+        let session = session.having_left(account, &relay.left);
+        if asked { session.remembering() } else { session }
+    }
+
+    async fn run(
+        mut self,
+        (client, mut events): (Client, mpsc::Receiver<ClientEvent>),
+        session: Session,
+    ) -> anyhow::Result<u8> {
+        let mut session = self.remember(session);
+        let mut signals = Signals::new()?;
+        let keyring_limit = tokio::time::Instant::now() + tokens::TIMEOUT;
+        let (mut deadline, mut keyring_is_late) = (None, false);
+        loop {
+            self.reader.want(session.wants());
+            let input = tokio::select! {
+                biased;
+                _ = signals.next() => break Ok(0),
+                event = events.recv() => Input::Client(event.unwrap_or(ClientEvent::Stopped)),
+                Some(event) = self.kept.recv() => kept(event),
+                read = self.reader.next() => read,
+                () = until(deadline) => Input::Deadline,
+                () = until(Some(keyring_limit)), if !keyring_is_late => {
+                    keyring_is_late = true;
+                    Input::Saved(None)
+                }
+            };
+            for output in session.handle(input, Client::nonce()) {
+                match output {
+                    Output::Out(line) => write_line(&mut io::stdout(), &line),
+                    Output::Err(line) => write_line(&mut io::stderr(), &line),
+                    Output::Prompt(text) => prompt(&text),
+                    Output::Client(command) => client.send(command).await,
+                    Output::Exit(code) => {
+                        self.tokens.flush(KEYRING_LIMIT).await;
+                        return Ok(goodbye(client, events, code).await);
+                    }
+                    kept @ (Output::Keep(..) | Output::Forget(_) | Output::Left(..)) => self.keep(kept),
+                }
+            }
+            if let (Some(limit), None) = (session.end_limit(), deadline) {
+                deadline = Some(tokio::time::Instant::now() + limit);
+            }
+        }
+    }
+
+    fn keep(&mut self, output: Output) {
+        let address = self.address.clone();
+        match output {
+            Output::Keep(account, token) => {
+                let news =
+                    self.book.relays.relays.first().map(|first| (&first.address, first.account.as_ref()))
+                        != Some((&address, Some(&account)));
+                if news {
+                    self.book.relays.used(&address, Some(&account));
+                    self.book.save();
+                }
+                // A keyring that is stuck keeps nothing; the password is asked for next time.
+                self.tokens.ask(Request::Save(address, account, token));
+            }
+            Output::Forget(account) => drop(self.tokens.ask(Request::Forget(address, account))),
+            Output::Left(name, left) => {
+                if self.book.relays.left(&address, &name, left) {
+                    self.book.save();
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn kept(event: Event) -> Input {
+    match event {
+        Event::TokenLoaded { token, .. } => Input::Saved(token),
+        _ => Input::NoKeyring,
+    }
+}
+
+fn prompt(text: &str) {
+    let _ = write!(io::stderr(), "{text}").and_then(|()| io::stderr().flush());
 }
 
 async fn goodbye(client: Client, mut events: mpsc::Receiver<ClientEvent>, code: u8) -> u8 {

@@ -5,7 +5,7 @@ use mechat_protocol::reply::ErrorReply;
 use mechat_protocol::secret::Token;
 use mechat_protocol::{AccountName, ErrorCode, RelayAddress};
 
-use super::{Effect, cache, preferences, slash};
+use super::{Effect, cache, channels, preferences, slash};
 use crate::model::{Account, Cached, Field, Form, FormKind, Link, Model, Resume, Screen};
 
 /// Goes on as soon as both the relay and the keyring have answered.
@@ -88,8 +88,7 @@ pub fn signed_in(model: &mut Model, signed_in: &SignedIn) -> Vec<Effect> {
     effects.extend(own_cache(model, &name));
     let Some(target) = &mut model.target else { return effects };
     if first_time && let Some(channel) = target.channel.take() {
-        model.wanted = Some(channel.clone());
-        effects.push(Effect::Client(Command::Join(channel)));
+        effects.extend(channels::follow_link(model, channel));
     }
     if let Some(channel) = model.current {
         effects.push(Effect::Client(Command::ListParticipants(Some(channel))));

@@ -69,6 +69,7 @@ pub fn listed(model: &mut Model, known: Vec<ChannelInfo>) -> Vec<Effect> {
     let mut effects: Vec<Effect> = left.into_iter().flat_map(|channel| self::left(model, channel)).collect();
     if std::mem::take(&mut model.fresh_account) && model.channels.is_empty() && model.wanted.is_none() {
         let lobby = model.known.iter().find(|info| info.name.as_str() == LOBBY).map(|info| info.name.clone());
+        let lobby = lobby.filter(|name| !stays_out_of(model, name));
         effects.extend(lobby.map(|name| join_or_show(model, name)).unwrap_or_default());
     }
     effects
@@ -95,7 +96,39 @@ pub fn joined(model: &mut Model, info: ChannelInfo) -> Vec<Effect> {
         channel.outbox.extend(back.map(|(_, (_, message))| message));
         model.channels.insert(place, channel);
     }
-    if wanted || model.current.is_none() { show(model, id) } else { Vec::new() }
+    let mut effects = if wanted { on_purpose(model, id, false) } else { Vec::new() };
+    if wanted || model.current.is_none() {
+        effects.extend(show(model, id));
+    }
+    effects
+}
+
+/// The user leaves a channel, or joins it: that is kept, and a link or a new account does not undo it.
+pub fn on_purpose(model: &mut Model, id: ChannelId, left: bool) -> Vec<Effect> {
+    let name = model.channel(id).map(|channel| channel.info.name.clone());
+    let address = model.target.as_ref().map(|target| target.address.clone());
+    match (name, address) {
+        (Some(name), Some(address)) if model.signed_in && model.relays.left(&address, &name, left) => {
+            vec![Effect::SaveRelays(model.relays.clone())]
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Whether the user left a channel of this name on purpose.
+fn stays_out_of(model: &Model, name: &ChannelName) -> bool {
+    let (Some(account), Some(target)) = (&model.account, &model.target) else { return false };
+    model.relays.has_left(&target.address, &account.name, name)
+}
+
+/// Joins where a link leads, unless the user left that channel.
+pub fn follow_link(model: &mut Model, name: ChannelName) -> Vec<Effect> {
+    if stays_out_of(model, &name) {
+        model.inform(format!("you left #{name}; /join #{name} goes back"));
+        return Vec::new();
+    }
+    model.wanted = Some(name.clone());
+    vec![Effect::Client(Command::Join(name))]
 }
 
 /// One is no longer a member. What was being written there comes back with the channel.

@@ -112,7 +112,9 @@ fn leave(model: &mut Model, arguments: &str) -> Vec<Effect> {
         ChannelName::new(arguments).ok().and_then(|name| id_of(model, &name))
     };
     if let Some(channel) = channel {
-        vec![Effect::Client(Command::Leave(channel))]
+        let mut effects = vec![Effect::Client(Command::Leave(channel))];
+        effects.extend(channels::on_purpose(model, channel, true));
+        effects
     } else {
         model.complain("you are in no such channel; the pane on the left has those you are in");
         Vec::new()
