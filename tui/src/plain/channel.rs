@@ -84,7 +84,7 @@ pub struct Channel {
     pub head: Seq,
     /// A page is asked for, behind this entry: what is unwritten is being read.
     pub reading: Option<Seq>,
-    /// Its backlog was told of in this run: what comes now is news.
+    /// It has no backlog, or that is being written: what comes now is news.
     pub announced: bool,
     /// What is unread.
     pub unread: Unread,

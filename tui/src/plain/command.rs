@@ -140,6 +140,20 @@ pub enum Plain {
     Quit,
 }
 
+impl Plain {
+    /// Whether it changes a channel by itself. Which message is the last depends on what is still on its way.
+    pub const fn names_its_place(&self) -> bool {
+        match self {
+            Self::Say(Saying::New, _) | Self::Topic(Some(_)) => true,
+            Self::Say(Saying::Reply(which) | Saying::Edit(which), _)
+            | Self::Delete(which)
+            | Self::React { which, .. }
+            | Self::Pin { which, .. } => matches!(which, Which::Number(_)),
+            _ => false,
+        }
+    }
+}
+
 /// Reads a line. An error says what is wrong with what was surely meant as a command, or could only be one.
 pub fn parse(line: &str, in_channel: bool) -> Result<Option<Plain>, String> {
     let trimmed = line.trim();
@@ -286,12 +300,8 @@ fn only_message(row: &Row, arguments: &str) -> Result<Which, String> {
 fn words(row: &Row, text: &str) -> Result<Words, String> {
     if let Some(end) = text.strip_prefix("<<") {
         let one_word = !end.is_empty() && !end.contains(char::is_whitespace);
-        return match one_word {
-            true => Ok(Words::Until(end.to_owned())),
-            false => {
-                Err("behind << stands one word, and the text ends before a line that is that word".to_owned())
-            }
-        };
+        let rule = "behind << stands one word, and the text ends before a line that is that word";
+        return one_word.then(|| Words::Until(end.to_owned())).ok_or_else(|| rule.to_owned());
     }
     if text.is_empty() { Err(missing(row)) } else { Ok(Words::Text(text.to_owned())) }
 }

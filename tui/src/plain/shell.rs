@@ -190,7 +190,7 @@ impl Conversation {
             self.reader.want(session.wants());
             let input = tokio::select! {
                 biased;
-                _ = signals.next() => break Ok(0),
+                () = signals.next() => break Ok(0),
                 event = events.recv() => Input::Client(event.unwrap_or(ClientEvent::Stopped)),
                 Some(event) = self.kept.recv() => kept(event),
                 read = self.reader.next() => read,
@@ -234,11 +234,7 @@ impl Conversation {
                 self.tokens.ask(Request::Save(address, account, token));
             }
             Output::Forget(account) => drop(self.tokens.ask(Request::Forget(address, account))),
-            Output::Left(name, left) => {
-                if self.book.relays.left(&address, &name, left) {
-                    self.book.save();
-                }
-            }
+            Output::Left(name, left) if self.book.relays.left(&address, &name, left) => self.book.save(),
             _ => {}
         }
     }

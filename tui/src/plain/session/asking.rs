@@ -183,7 +183,9 @@ impl Session {
     /// Messages of a channel, as they are now.
     fn lines_of(&mut self, id: ChannelId, entries: &[Entry]) -> Outputs {
         let Some(channel) = self.channels.get_mut(&id) else { return Vec::new() };
-        entries.iter().for_each(|entry| channel.remember(entry));
+        for entry in entries {
+            channel.remember(entry);
+        }
         let lines = entries.iter().flat_map(|entry| format::entry(entry, channel.about(entry), &self.zone));
         out(lines.collect()).collect()
     }

@@ -330,7 +330,7 @@ impl Session {
         let runs = match &parsed {
             Ok(Some(Held::Command(Plain::Quit | Plain::Reconnect))) => true,
             // A message waits in the outbox, not here.
-            Ok(Some(Held::Command(Plain::Say(..)))) if self.me.is_some() => free,
+            Ok(Some(Held::Command(command))) if command.names_its_place() && self.me.is_some() => free,
             Ok(Some(Held::Command(Plain::Help(_))) | None) => free,
             // Whether it is a command may depend on the answer that is still to come.
             // So may what it lists depend on what was said before.

@@ -43,8 +43,9 @@ impl Session {
 
     /// Makes a channel the current one, and writes what is unwritten of it.
     pub(super) fn go_to(&mut self, id: ChannelId) -> Outputs {
-        let Some(channel) = self.channels.get(&id) else { return Vec::new() };
+        let Some(channel) = self.channels.get_mut(&id) else { return Vec::new() };
         let name = channel.name.clone();
+        channel.announced = !channel.is_behind();
         (self.current, self.shown) = (Some(id), Some(id));
         let mut outputs = vec![state(format!("in #{name}"))];
         outputs.extend(self.read_on(id));
@@ -98,7 +99,9 @@ impl Session {
         channel.reading = None;
         let begins = !std::mem::replace(&mut channel.announced, true);
         let first = entries.first().map_or(after, |entry| entry.seq);
-        entries.iter().for_each(|entry| channel.remember(entry));
+        for entry in entries {
+            channel.remember(entry);
+        }
         // What the page has is in its present state: of what changed there nothing more is to be said.
         let news = entries.iter().filter(|entry| {
             let target = match &entry.body {
@@ -189,7 +192,8 @@ impl Session {
             }
         }
         for channel in self.channels.values_mut() {
-            channel.announced = true;
+            // A backlog that is still to be written begins with its mark.
+            channel.announced |= !channel.is_behind();
         }
         outputs
     }
