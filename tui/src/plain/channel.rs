@@ -90,6 +90,8 @@ pub struct Channel {
     pub unread: Unread,
     /// What the relay was told is read.
     pub marked: Seq,
+    /// What the relay has of that.
+    pub confirmed: Seq,
     /// Ascending, and at most `RECENT_MAX`.
     recent: VecDeque<Recent>,
 }
@@ -113,6 +115,7 @@ impl Channel {
             announced: false,
             unread: Unread::new(read, info.head.next()),
             marked: read,
+            confirmed: read,
             recent: VecDeque::new(),
         }
     }
@@ -121,13 +124,15 @@ impl Channel {
     pub fn follow(&mut self, marks: Marks) {
         self.level = marks.level;
         self.marked = self.marked.max(marks.read);
+        self.confirmed = self.confirmed.max(marks.read);
         self.unread.mark(marks.read);
     }
 
     /// The log is another one.
     pub fn reset(&mut self) {
         (self.written, self.head, self.reading) = (Written::default(), Seq::ZERO, None);
-        (self.unread, self.marked) = (Unread::new(Seq::ZERO, Seq(1)), Seq::ZERO);
+        self.unread = Unread::new(Seq::ZERO, Seq(1));
+        (self.marked, self.confirmed) = (Seq::ZERO, Seq::ZERO);
         self.recent.clear();
     }
 

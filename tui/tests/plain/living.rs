@@ -3,8 +3,8 @@
 use jiff::tz::TimeZone;
 use mechat_client::event::Link;
 use mechat_client::{Event as ClientEvent, OutboxState, RequestKind};
-use mechat_protocol::reply::{ErrorReply, Found, Posts, Presence, Profile};
-use mechat_protocol::request::HistoryRange;
+use mechat_protocol::reply::{ErrorReply, Found, Marks, Posts, Presence, Profile};
+use mechat_protocol::request::{HistoryRange, Level};
 use mechat_protocol::{
     Amendment, Body, ChannelId, Content, Emoji, Entry, ErrorCode, RequestId, Seq, Topic, UnixMillis,
 };
@@ -467,4 +467,20 @@ fn help_is_complete_and_an_unknown_command_gets_a_guess() {
     assert!(plain.err.last().is_some_and(|line| line.starts_with("react N EMOJI: ")), "{:?}", plain.err);
     plain.line("/raect 1 👍");
     assert!(plain.err.last().is_some_and(|line| line.contains("did you mean react?")), "{:?}", plain.err);
+}
+
+#[test]
+fn the_end_waits_until_the_relay_has_what_was_read() {
+    let mut plain = Plain::in_lobby();
+    plain.confirms = false;
+    plain.live(message(1, 1, "vera", "hi")).live(message(1, 2, "vera", "there")).line("quit");
+    let marks = |read| Marks { read: Seq(read), level: Level::All };
+    plain.client(ClientEvent::Marks { channel: ChannelId(1), marks: marks(1) });
+    assert_eq!(plain.exit, None, "the second is on its way behind the first");
+    plain.client(ClientEvent::Marks { channel: ChannelId(1), marks: marks(2) });
+    assert_eq!(plain.exit, Some(0));
+    let mut cut = Plain::in_lobby();
+    cut.confirms = false;
+    cut.live(message(1, 1, "vera", "hi")).down().line("quit");
+    assert_eq!(cut.exit, Some(0), "nobody is there to take it");
 }

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
-use mechat_client::Event as ClientEvent;
 use mechat_client::event::Link;
+use mechat_client::{Command, Event as ClientEvent};
 use mechat_protocol::reply::{ChannelInfo, Marks};
 use mechat_protocol::request::{HistoryRange, Level};
 use mechat_protocol::{ChannelId, Entry, Seq};
@@ -24,6 +24,8 @@ pub struct Plain {
     pub kept: Vec<String>,
     pub exit: Option<u8>,
     pub nonces: u128,
+    /// Whether the relay takes what is said of marks at once.
+    pub confirms: bool,
 }
 
 /// A channel that the account has read up to an entry.
@@ -36,7 +38,16 @@ impl Plain {
     pub fn new() -> Self {
         let target = Target::from("h:1".parse::<mechat_protocol::RelayAddress>().expect("address"));
         let session = Session::new(target, TimeZone::UTC);
-        Self { session, out: vec![], err: vec![], commands: vec![], kept: vec![], exit: None, nonces: 0 }
+        Self {
+            session,
+            out: vec![],
+            err: vec![],
+            commands: vec![],
+            kept: vec![],
+            exit: None,
+            nonces: 0,
+            confirms: true,
+        }
     }
 
     pub fn connected() -> Self {
@@ -59,13 +70,31 @@ impl Plain {
 
     pub fn feed(&mut self, input: Input) -> &mut Self {
         self.nonces += 1;
+        let mut marked = Vec::new();
         for output in self.session.handle(input, nonce(self.nonces)) {
             match output {
                 Output::Out(line) => self.out.push(line),
                 Output::Err(line) | Output::Prompt(line) => self.err.push(line),
-                Output::Client(command) => self.commands.push(format!("{command:?}")),
+                Output::Client(command) => {
+                    if let Command::Mark { channel, read: Some(read), .. } = command {
+                        marked.push(ClientEvent::Marks { channel, marks: Marks { read, level: Level::All } });
+                    }
+                    self.commands.push(format!("{command:?}"));
+                }
                 Output::Exit(code) => self.exit = Some(code),
                 kept => self.kept.push(format!("{kept:?}")),
+            }
+        }
+        if self.confirms {
+            let outputs = marked.into_iter().map(Input::Client);
+            for confirmed in outputs {
+                for output in self.session.handle(confirmed, nonce(0)) {
+                    match output {
+                        Output::Exit(code) => self.exit = Some(code),
+                        Output::Client(command) => self.commands.push(format!("{command:?}")),
+                        other => panic!("a mark leads to nothing: {other:?}"),
+                    }
+                }
             }
         }
         self

@@ -265,7 +265,10 @@ impl Session {
 
     fn is_settled(&self) -> bool {
         let waits = self.held.is_some() || self.waiting.is_some() || self.is_reading();
-        self.unsettled.is_empty() && (!waits || self.ended == Some(End::Quit))
+        // The client says of each channel only the latest mark, and that may be waiting for the one before.
+        let marks =
+            self.signed_in && self.channels.values().any(|channel| channel.confirmed < channel.marked);
+        self.unsettled.is_empty() && !marks && (!waits || self.ended == Some(End::Quit))
     }
 
     fn end(&mut self) -> Outputs {
