@@ -177,6 +177,7 @@ mod tests {
         let cli = parse(&["--relay", "chat.example.org", "--plain", "--log", "debug"]).expect("valid");
         assert_eq!(cli.relay.map(|relay| relay.to_string()), Some("chat.example.org:7667".into()));
         assert!(cli.common.plain);
+        assert!(parse(&["--plain", "--speak"]).expect("valid").common.speak);
         let cli = parse(&["mechat://h:1/lobby"]).expect("a link");
         assert_eq!(cli.link.and_then(|link| link.channel).map(|c| c.to_string()), Some("lobby".into()));
         let cli = parse(&["host", "--listen", "127.0.0.1:0", "--data-dir", "/x", "--plain"]).expect("host");
@@ -206,6 +207,7 @@ mod tests {
             (vec!["--log", "loud"], "--log"),
             (vec!["--fingerprint", "12"], "64 hexadecimal"),
             (vec!["host", "--listen", "nowhere"], "--listen"),
+            (vec!["--speak"], "--plain"),
             (vec!["--nonsense"], "--nonsense"),
         ] {
             let error = parse(&arguments).expect_err("nonsense");

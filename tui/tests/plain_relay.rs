@@ -288,7 +288,10 @@ fn what_was_missed_is_marked_as_new_once_and_what_was_read_does_not_come_back() 
     let mut bob = Plain::back(home.path(), &relay.link, "bob");
     bob.line("unread");
     bob.says("nothing is unread");
-    assert!(bob.end().1.is_empty(), "it was read");
+    assert!(bob.out.is_empty(), "it was read");
+    bob.line("history 251");
+    let (_, out) = bob.end();
+    assert_eq!(out.iter().filter_map(words).collect::<Vec<_>>(), expected, "as often as one asks, in order");
 }
 
 #[test]
@@ -387,4 +390,35 @@ fn passwords_are_in_no_line_and_names_of_emoji_are_if_that_is_asked_for() {
         assert!(!text.contains("correct horse"), "{text}");
     }
     assert!(!log.contains("done"), "the log has no words of people");
+}
+
+#[test]
+fn the_sixth_guess_is_refused_and_says_why_and_the_right_password_works_behind_it() {
+    let (home, relay) = stage();
+    assert_eq!(Plain::join(home.path(), &relay.link, "ann").end().0, 0);
+    let mut guesser = Plain::start(&home.path().join("guesser"), &[&relay.link]);
+    for _ in 0..6 {
+        guesser.type_in("login ann\nwrong horse\n");
+        guesser.says("error: the name or the password is wrong");
+    }
+    guesser.says("* connection lost: five sign-ins without success on one connection");
+    guesser.says("* connected to");
+    guesser.type_in("login ann\ncorrect horse\n");
+    guesser.says("* in #lobby");
+    assert_eq!(guesser.end().0, 1, "a script that guessed has failed");
+}
+
+#[test]
+fn a_taken_name_offers_the_login_and_a_lost_relay_holds_nobody() {
+    let (home, mut relay) = stage();
+    let mut ann = Plain::join(home.path(), &relay.link, "ann");
+    let mut other = Plain::start(&home.path().join("other"), &[&relay.link]);
+    other.type_in("1\nann\nmy own\n");
+    other.says("if it is yours, login NAME signs in");
+    other.line("connect lobby");
+    other.says("not signed in; login NAME, or new NAME");
+    relay.kill();
+    ann.says("connection lost");
+    ann.line("quit");
+    assert_eq!(ann.end().0, 0);
 }

@@ -16,7 +16,7 @@ use crate::plain::format;
 use crate::text;
 
 /// Entries of a backlog that are written; of a longer one these are the last.
-pub(super) const BACKLOG_MAX: u64 = 1_000;
+const BACKLOG_MAX: u64 = 1_000;
 /// Rows of the inbox.
 const INBOX_MAX: usize = 50;
 
