@@ -71,6 +71,8 @@ pub(crate) struct Journal {
     owed: Vec<u8>,
     /// `len` from which on a compaction is worth a look.
     compact_at: u64,
+    /// Makes the name survive power loss. A field, so that tests can have it fail.
+    sync_name: fn(&Path) -> io::Result<()>,
 }
 
 impl Journal {
@@ -93,9 +95,9 @@ impl Journal {
         let damage = found.tell_damage(&path).map_err(failed)?;
         let header = header.encoded().map_err(failed)?;
         let file = match found.len {
-            0 => write_whole(&path, &header, &[]),
+            0 => write_whole(&path, &header, &[]).and_then(|whole| synced(&path, whole)),
             // An older version would take what is written from here on for damage: the header keeps it away.
-            _ if is_older => write_whole(&path, &header, &found.live),
+            _ if is_older => write_whole(&path, &header, &found.live).and_then(|whole| synced(&path, whole)),
             // What is behind the good part was told, and is aside.
             len => writable(&path).and_then(|file| file.set_len(len).map(|()| (file, len))),
         };
@@ -107,8 +109,18 @@ impl Journal {
             .collect::<io::Result<_>>()
             .map_err(failed)?;
         let live_bytes = live.values().sum();
-        let (owed, compact_at) = (Vec::new(), COMPACT_MIN);
-        let journal = Self { path, file, _lock: lock, header, len, live, live_bytes, owed, compact_at };
+        let journal = Self {
+            path,
+            file,
+            _lock: lock,
+            header,
+            len,
+            live,
+            live_bytes,
+            owed: Vec::new(),
+            compact_at: COMPACT_MIN,
+            sync_name: sync_directory_of,
+        };
         Ok((journal, Left { messages: found.live, damage }))
     }
 
@@ -154,7 +166,7 @@ impl Journal {
         self.len += self.owed.len() as u64;
         self.owed.clear();
         if self.len >= self.compact_at && self.live_bytes < self.len / 2 {
-            self.compact();
+            return self.compact();
         }
         Ok(())
     }
@@ -175,13 +187,22 @@ impl Journal {
         Ok(())
     }
 
-    /// Rewrites the file with what is live. If that fails the file stays as it is, and is only longer than it need be.
-    fn compact(&mut self) {
-        match self.rewritten() {
-            Ok((file, len)) => (self.file, self.len) = (file, len),
-            Err(error) => tracing::warn!(%error, "the outbox's file could not be compacted"),
-        }
+    /// Rewrites the file with what is live. If that fails the file stays as it is, and is only longer than it need be: no error. It is one
+    /// if a power loss may bring the old file back.
+    fn compact(&mut self) -> io::Result<()> {
+        let named = match self.rewritten() {
+            // The name means the new file from here on, whatever fails behind it: what is written goes there.
+            Ok((file, len)) => {
+                (self.file, self.len) = (file, len);
+                (self.sync_name)(&self.path)
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the outbox's file could not be compacted");
+                Ok(())
+            }
+        };
         self.compact_at = COMPACT_MIN.max(2 * self.len);
+        named
     }
 
     /// Only if all that is live can be read: what cannot stays for the next opening, which puts it aside and tells.
@@ -280,7 +301,8 @@ fn put_aside(path: &Path) -> io::Result<PathBuf> {
     copied.map(|()| aside)
 }
 
-/// Makes the file anew, on disk before its name points at it; returns it, and its length.
+/// Makes the file anew, on disk before its name points at it; returns it, and its length. Where this fails the name means what it meant.
+/// That it means the new one may end with a power loss until its directory is synced.
 fn write_whole(path: &Path, header: &[u8], live: &[Unsent]) -> io::Result<(File, u64)> {
     let new = path.with_extension("new");
     let mut bytes = header.to_vec();
@@ -291,10 +313,12 @@ fn write_whole(path: &Path, header: &[u8], live: &[Unsent]) -> io::Result<(File,
     let mut file = create_private(OpenOptions::new().create(true).truncate(true), &new)?;
     file.write_all(&bytes)?;
     file.sync_all()?;
-    drop(file);
     fs::rename(&new, path)?;
-    sync_directory_of(path)?;
-    Ok((writable(path)?, bytes.len() as u64))
+    Ok((file, bytes.len() as u64))
+}
+
+fn synced<T>(path: &Path, whole: T) -> io::Result<T> {
+    sync_directory_of(path).map(|()| whole)
 }
 
 fn record_len(message: &Unsent) -> io::Result<u64> {

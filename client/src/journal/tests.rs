@@ -250,7 +250,7 @@ fn a_compaction_that_a_crash_interrupts_anywhere_changes_nothing() {
     journal.flush().expect("written");
     let path = path_in(directory.path());
     let before = fs::read(&path).expect("there");
-    journal.compact();
+    journal.compact().expect("named");
     drop(journal);
     let after = fs::read(&path).expect("there");
     assert!(after.len() < before.len());
@@ -262,7 +262,7 @@ fn a_compaction_that_a_crash_interrupts_anywhere_changes_nothing() {
         fs::write(path.with_extension("new"), &new[..cut]).expect("written");
         let (mut journal, left_over) = open(directory.path());
         assert_eq!(left_over, Left { messages: vec![message(3), message(4)], damage: None }, "at {cut}");
-        journal.compact();
+        journal.compact().expect("named");
         keep(&mut journal, [8]);
         drop(journal);
         assert_eq!(left(directory.path()), [message(3), message(4), message(8)]);
@@ -283,7 +283,7 @@ fn a_compaction_of_a_file_that_was_damaged_meanwhile_leaves_it_alone() {
     let mut bytes = fs::read(&path).expect("there");
     bytes[at + 20] ^= 1;
     fs::write(&path, &bytes).expect("written");
-    journal.compact();
+    journal.compact().expect("named");
     assert_eq!(fs::read(&path).expect("there"), bytes);
     drop(journal);
     let (_, left_over) = open(directory.path());
@@ -297,8 +297,34 @@ fn a_compaction_of_a_file_that_was_damaged_meanwhile_leaves_it_alone() {
     let shorter = fs::read(&path).expect("there");
     keep(&mut journal, [5]);
     fs::write(&path, &shorter).expect("written");
-    journal.compact();
+    journal.compact().expect("named");
     assert_eq!(fs::read(&path).expect("there"), shorter, "a rewritten one has no message that is gone");
+}
+
+#[test]
+fn a_compaction_whose_name_cannot_be_synced_is_told_and_what_comes_behind_it_is_in_the_file() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (mut journal, _) = open(directory.path());
+    journal.sync_name = |_| Err(ErrorKind::InvalidInput.into());
+    keep(&mut journal, [0]);
+    let path = path_in(directory.path());
+    let mut told = None;
+    for n in 1.. {
+        journal.keep(message(n)).expect("short");
+        let flushed = journal.flush();
+        journal.forget(nonce(n)).expect("short");
+        if flushed.is_err() {
+            told = flushed.err();
+            break;
+        }
+        assert!(journal.len < COMPACT_MIN + 1_024, "never compacted");
+    }
+    assert_eq!(told.expect("told").kind(), ErrorKind::InvalidInput);
+    assert!(fs::metadata(&path).expect("there").len() < COMPACT_MIN, "the name means the new file");
+    keep(&mut journal, [100_000]);
+    assert_eq!(fs::metadata(&path).expect("there").len(), journal.len);
+    drop(journal);
+    assert_eq!(left(directory.path()), [message(0), message(100_000)]);
 }
 
 /// A device that takes nothing.
