@@ -14,9 +14,9 @@ mod record;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{self, BufReader, ErrorKind, Seek, SeekFrom, Write};
+use std::io::{self, BufReader, BufWriter, ErrorKind, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use mechat_protocol::{AccountName, Nonce, RelayAddress};
@@ -64,15 +64,35 @@ pub(crate) struct Journal {
     header: Vec<u8>,
     /// Bytes of the file that are good.
     len: u64,
-    /// Messages that are live, and the bytes of their records.
-    live: HashMap<Nonce, u64>,
+    /// Messages that are live.
+    live: HashMap<Nonce, Live>,
     live_bytes: u64,
-    /// Records that are to be written. What did not reach the file stays here for the next time.
-    owed: Vec<u8>,
+    /// Of the next message.
+    turn: u64,
+    owed: Owed,
     /// `len` from which on a compaction is worth a look.
     compact_at: u64,
     /// Makes the name survive power loss. A field, so that tests can have it fail.
     sync_name: fn(&Path) -> io::Result<()>,
+}
+
+/// A message that is live.
+#[derive(Debug)]
+struct Live {
+    /// Bytes of its record.
+    len: u64,
+    /// Grows from message to message: the order in which they were said.
+    turn: u64,
+}
+
+/// Records that are to be written. What did not reach the file stays here for the next time: never more than those of all that is live,
+/// and one for each message that is in the file.
+#[derive(Debug, Default)]
+struct Owed {
+    /// Of messages that the file has.
+    gone: Vec<u8>,
+    /// Of live messages that it has not, by their turns.
+    kept: BTreeMap<u64, Vec<u8>>,
 }
 
 impl Journal {
@@ -102,22 +122,22 @@ impl Journal {
             len => writable(&path).and_then(|file| file.set_len(len).map(|()| (file, len))),
         };
         let (file, len) = file.map_err(failed)?;
-        let live: HashMap<Nonce, u64> = found
-            .live
-            .iter()
-            .map(|message| Ok((message.nonce, record_len(message)?)))
+        let live: HashMap<Nonce, Live> = (0..)
+            .zip(&found.live)
+            .map(|(turn, message)| Ok((message.nonce, Live { len: record_len(message)?, turn })))
             .collect::<io::Result<_>>()
             .map_err(failed)?;
-        let live_bytes = live.values().sum();
+        let live_bytes = live.values().map(|live| live.len).sum();
         let journal = Self {
             path,
             file,
             _lock: lock,
             header,
             len,
+            turn: live.len() as u64,
             live,
             live_bytes,
-            owed: Vec::new(),
+            owed: Owed::default(),
             compact_at: COMPACT_MIN,
             sync_name: sync_directory_of,
         };
@@ -131,9 +151,10 @@ impl Journal {
             return Ok(());
         }
         let record = Record::from(message).encoded()?;
-        let len = record.len() as u64;
-        self.owed.extend(record);
-        self.live.insert(nonce, len);
+        let (len, turn) = (record.len() as u64, self.turn);
+        self.turn += 1;
+        self.owed.kept.insert(turn, record);
+        self.live.insert(nonce, Live { len, turn });
         self.live_bytes += len;
         Ok(())
     }
@@ -141,9 +162,11 @@ impl Journal {
     /// Notes that a message is acknowledged or refused. If the process ends before that is written the message is sent once more, and
     /// the relay answers with its first place.
     pub(crate) fn forget(&mut self, nonce: Nonce) -> io::Result<()> {
-        if let Some(len) = self.live.remove(&nonce) {
-            self.live_bytes -= len;
-            self.owed.extend(Record::Gone { nonce }.encoded()?);
+        let Some(Live { len, turn }) = self.live.remove(&nonce) else { return Ok(()) };
+        self.live_bytes -= len;
+        // What never reached the file need not be taken out of it.
+        if self.owed.kept.remove(&turn).is_none() {
+            self.owed.gone.extend(Record::Gone { nonce }.encoded()?);
         }
         Ok(())
     }
@@ -157,14 +180,10 @@ impl Journal {
         if self.owed.is_empty() {
             return Ok(());
         }
-        let written = self.file.seek(SeekFrom::Start(self.len)).and_then(|_| self.file.write_all(&self.owed));
-        if let Err(error) = written {
-            // Half a record would be told as damage by the next run; where it cannot be cut off the next write covers it.
-            let _ = self.file.set_len(self.len);
-            return Err(error);
-        }
-        self.len += self.owed.len() as u64;
-        self.owed.clear();
+        let written = self.file.seek(SeekFrom::Start(self.len)).and_then(|_| self.owed.write_to(&self.file));
+        // Half a record would be told as damage by the next run; where it cannot be cut off the next write covers it.
+        self.len += written.inspect_err(|_| drop(self.file.set_len(self.len)))?;
+        self.owed = Owed::default();
         if self.len >= self.compact_at && self.live_bytes < self.len / 2 {
             return self.compact();
         }
@@ -183,7 +202,7 @@ impl Journal {
             self.file.set_len(header)?;
             self.len = header;
         }
-        self.owed.clear();
+        self.owed = Owed::default();
         Ok(())
     }
 
@@ -214,6 +233,24 @@ impl Journal {
             return Err(io::Error::new(ErrorKind::InvalidData, "the file is not what was written"));
         }
         write_whole(&self.path, &self.header, &live)
+    }
+}
+
+impl Owed {
+    fn is_empty(&self) -> bool {
+        self.gone.is_empty() && self.kept.is_empty()
+    }
+
+    /// Writes it all; returns the bytes.
+    fn write_to(&self, file: &File) -> io::Result<u64> {
+        let mut file = BufWriter::new(file);
+        let mut len = 0;
+        for records in std::iter::once(&self.gone).chain(self.kept.values()) {
+            file.write_all(records)?;
+            len += records.len() as u64;
+        }
+        file.flush()?;
+        Ok(len)
     }
 }
 

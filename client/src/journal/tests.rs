@@ -346,6 +346,33 @@ fn a_full_disk_is_told_and_what_did_not_fit_is_written_when_there_is_room() {
     assert_eq!(left(directory.path()), [message(0), message(1), message(2)]);
 }
 
+/// Messages reach the relay though the disk is full.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_owed_no_more_than_what_is_live_and_what_was_in_the_file() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (mut journal, _) = open(directory.path());
+    keep(&mut journal, [0, 1]);
+    let full = OpenOptions::new().write(true).open("/dev/full").expect("a device");
+    let file = journal.write_to(full);
+    journal.forget(nonce(0)).expect("short");
+    let owed = journal.owed.gone.len();
+    for n in 2..1_000 {
+        journal.keep(message(n)).expect("short");
+        journal.flush().expect_err("no room");
+        if n != 500 {
+            journal.forget(nonce(n)).expect("short");
+        }
+    }
+    assert_eq!((journal.owed.gone.len(), journal.owed.kept.len()), (owed, 1));
+    journal.write_to(file);
+    let len = journal.len + owed as u64 + record_len(&message(500)).expect("short");
+    journal.flush().expect("room again");
+    assert_eq!(fs::metadata(path_in(directory.path())).expect("there").len(), len);
+    drop(journal);
+    assert_eq!(left(directory.path()), [message(1), message(500)]);
+}
+
 #[cfg(unix)]
 #[test]
 fn the_owner_alone_reads_it() {
