@@ -3,7 +3,8 @@
 //! It feeds the machine and performs what it wants. It decides nothing.
 //!
 //! Invariants: all outputs of one input are performed before the next is fed; a user who is slow to take
-//! events stops the reading from the relay, never the taking of commands.
+//! events stops the reading from the relay, never the taking of commands
+//! (until `EVENTS_MAX` wait), and never the writing of the outbox.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -171,14 +172,14 @@ impl Driver {
             return Some(Input::Lost(reason));
         }
         let deadline = self.session.next_deadline().map(|ms| self.started + Duration::from_millis(ms));
-        let may_read = self.unsent.is_empty();
+        let (may_read, may_tell) = (self.unsent.is_empty(), self.unsent.len() < EVENTS_MAX);
         let woken = tokio::select! {
-            command = self.commands.recv(), if self.unsent.len() < EVENTS_MAX => Woken::Command(command.unwrap_or(Command::Quit)),
+            command = self.commands.recv(), if may_tell => Woken::Command(command.unwrap_or(Command::Quit)),
             room = self.events.clone().reserve_owned(), if !may_read => Woken::Room(room.ok()),
             frame = next_frame(&mut self.link), if may_read => Woken::Frame(frame),
             linked = join(&mut self.connecting) => Woken::Linked(linked),
             computed = join(&mut self.computing) => Woken::Computed(computed),
-            outcome = next_outcome(&mut self.keeper), if self.unsent.len() < EVENTS_MAX => Woken::Outbox(outcome),
+            outcome = next_outcome(&mut self.keeper, may_tell) => Woken::Outbox(outcome),
             // Who does not read cannot tell silence from its own deafness.
             () = sleep_until(deadline), if may_read => Woken::Deadline,
         };
@@ -364,9 +365,9 @@ fn compute(
     }
 }
 
-async fn next_outcome(keeper: &mut Option<Keeper>) -> Input {
+async fn next_outcome(keeper: &mut Option<Keeper>, is_wished: bool) -> Input {
     match keeper {
-        Some(keeper) => keeper.next().await,
+        Some(keeper) => keeper.next(is_wished).await,
         None => std::future::pending().await,
     }
 }
@@ -389,5 +390,44 @@ async fn sleep_until(deadline: Option<Instant>) {
     match deadline {
         Some(deadline) => tokio::time::sleep_until(deadline).await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mechat_protocol::{AccountName, ChannelId, Content};
+
+    use super::*;
+    use crate::journal::Journal;
+    use crate::outbox::{Unsent, Utterance};
+
+    #[tokio::test(start_paused = true)]
+    async fn the_outbox_is_written_while_the_user_takes_no_events() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let (relay, ann) = ("h:1".parse().expect("address"), AccountName::new("ann").expect("name"));
+        let config = Config {
+            address: RelayAddress::clone(&relay),
+            pins: directory.path().join("pins"),
+            invited: None,
+            agent: "test".into(),
+            outbox: Some(directory.path().to_owned()),
+            resumes: false,
+        };
+        let (_commands, queue) = mpsc::channel(1);
+        let (events, _unread) = mpsc::channel(1);
+        let mut driver = Driver::new(config, queue, events);
+        for _ in 0..=EVENTS_MAX {
+            driver.tell(Event::CaughtUp);
+        }
+        assert_eq!(driver.unsent.len(), EVENTS_MAX);
+        let what = Utterance::Message { content: Content::text("hi").expect("text"), in_reply_to: None };
+        let message = Unsent { channel: ChannelId(1), nonce: Client::nonce(), what };
+        driver.perform(vec![Output::OpenOutbox(ann.clone())]);
+        driver.perform(vec![Output::Keep(message.clone())]);
+        let woken = tokio::time::timeout(Duration::from_secs(10), driver.next_input()).await;
+        assert!(woken.is_err(), "nothing is fed");
+        drop(driver);
+        let (_, left) = Journal::open(directory.path(), &relay, &ann).expect("free");
+        assert_eq!(left.messages, [message]);
     }
 }

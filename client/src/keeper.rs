@@ -100,10 +100,11 @@ impl Keeper {
         self.running = Some(spawn_blocking(move || work(slot, &place, jobs)));
     }
 
-    /// The next outcome. May be dropped and called again.
-    pub(crate) async fn next(&mut self) -> Input {
+    /// The next outcome. May be dropped and called again. Where none is wished it never ends, and has the work done all the same: the
+    /// disk does not wait for people.
+    pub(crate) async fn next(&mut self, is_wished: bool) -> Input {
         loop {
-            if let Some(outcome) = self.outcomes.pop_front() {
+            if is_wished && let Some(outcome) = self.outcomes.pop_front() {
                 return outcome;
             }
             tokio::select! {
@@ -339,6 +340,23 @@ mod tests {
         keeper.slot = Slot::Refused("broke".into());
         keeper.sync_at = Some(Instant::now() + SYNC_AFTER);
         finished(&mut keeper).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_said_is_forced_to_the_disk_though_nobody_hears_of_it() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let mut keeper = keeping(&directory, 1..=1).await;
+        keeper.push(keep(2));
+        keeper.begin();
+        keeper.push(keep(3));
+        let (begun, timeout) = (Instant::now(), SYNC_AFTER * 2);
+        let told = tokio::time::timeout(timeout, keeper.next(false)).await;
+        assert!(told.is_err() && begun.elapsed() >= timeout, "{told:?}");
+        assert!(keeper.running.is_none() && keeper.syncing.is_none() && keeper.sync_at.is_none());
+        for n in 2..=3 {
+            let told = keeper.next(true).await;
+            assert!(matches!(&told, Input::Kept(kept) if *kept == [nonce(n)]), "{told:?}");
+        }
     }
 
     #[tokio::test(start_paused = true)]
