@@ -6,6 +6,8 @@
 //! it is gone. The end of this program, however violent, loses nothing. The end of this machine may lose what was said in that moment and
 //! had not reached the relay, and may bring back what was failed in that moment. Waiting for the disk before each sending would close that moment too, at the price of the disk's latency on every line typed.
 //!
+//! What a disk failed to sync may be lost though the next try succeeds: nothing is reported as kept again until the file was written anew.
+//!
 //! Invariants: outcomes come in the order of the jobs; a job is never lost; what waits is bounded by the outbox's own limits, since each
 //! message is kept once and forgotten once.
 
@@ -26,6 +28,8 @@ use crate::session::Input;
 const SYNC_AFTER: Duration = Duration::from_secs(1);
 /// How long the order waits for a batch that is being written.
 const SYNC_AGAIN: Duration = Duration::from_millis(20);
+/// Between two tries to write the file anew while nothing is said.
+const RENEW_AGAIN: Duration = Duration::from_secs(30);
 
 /// What is asked of the disk.
 #[derive(Debug)]
@@ -33,6 +37,8 @@ pub(crate) enum Job {
     Open(AccountName),
     Keep(Unsent),
     Forget(Nonce),
+    /// Write the file anew, if it is not sure what the disk has of it.
+    Renew,
     Close,
 }
 
@@ -117,15 +123,11 @@ impl Keeper {
 
     /// Waits until everything that was queued is on disk.
     pub(crate) async fn finish(&mut self) {
-        while self.running.is_some() {
-            let done = join(&mut self.running).await;
-            self.done(done);
-        }
-        self.finish_sync().await;
-        // The one that was under way may not have had the last of it.
+        self.finish_begun().await;
+        // The sync that was under way may not have had the last of it, or failed.
         if self.sync_at.is_some() {
             self.sync();
-            self.finish_sync().await;
+            self.finish_begun().await;
         }
         for outcome in self.outcomes.drain(..) {
             if let Input::NotKept { reason, .. } = outcome {
@@ -134,7 +136,11 @@ impl Keeper {
         }
     }
 
-    async fn finish_sync(&mut self) {
+    async fn finish_begun(&mut self) {
+        while self.running.is_some() {
+            let done = join(&mut self.running).await;
+            self.done(done);
+        }
         if self.syncing.is_some() {
             let synced = join(&mut self.syncing).await;
             self.synced(synced);
@@ -149,20 +155,44 @@ impl Keeper {
         });
         let has_written = outcomes.iter().any(|outcome| matches!(outcome, Input::Kept(_)));
         self.slot = slot;
-        self.outcomes.extend(outcomes);
-        if has_written && self.sync_at.is_none() {
-            self.sync_at = Some(Instant::now() + SYNC_AFTER);
+        let doubt = self.doubt().map(str::to_owned);
+        self.outcomes.extend(outcomes.into_iter().map(|outcome| match (outcome, &doubt) {
+            (Input::Kept(nonces), Some(reason)) => Input::NotKept { nonces, reason: reason.clone() },
+            (outcome, _) => outcome,
+        }));
+        if has_written {
+            self.sync_within(SYNC_AFTER);
+        } else if doubt.is_some() {
+            self.sync_within(RENEW_AGAIN);
         }
         self.begin();
     }
 
-    /// Forces to the disk what is written, beside further writes.
+    /// Why it is not sure that the disk has what it took.
+    fn doubt(&self) -> Option<&str> {
+        match &self.slot {
+            Slot::Open(journal) => journal.doubt(),
+            Slot::Closed | Slot::Refused(_) => None,
+        }
+    }
+
+    fn sync_within(&mut self, time: Duration) {
+        let latest = Instant::now() + time;
+        self.sync_at = Some(self.sync_at.map_or(latest, |at| at.min(latest)));
+    }
+
+    /// Forces to the disk what is written, beside further writes; or begins anew with the file.
     fn sync(&mut self) {
         match &self.slot {
+            Slot::Open(journal) if journal.doubt().is_some() => {
+                self.sync_at = None;
+                self.push(Job::Renew);
+                self.begin();
+            }
             Slot::Open(journal) => {
                 let handle = journal.handle();
                 self.sync_at = None;
-                self.syncing = Some(spawn_blocking(move || handle.and_then(|file| file.sync_data())));
+                self.syncing = Some(spawn_blocking(move || handle?.sync()));
             }
             // A batch has the journal: a moment later.
             Slot::Closed if self.running.is_some() => self.sync_at = Some(Instant::now() + SYNC_AGAIN),
@@ -174,6 +204,7 @@ impl Keeper {
     /// The disk may have lost what it took before; a second try that succeeds would not prove otherwise, so the user is told.
     fn synced(&mut self, synced: Option<io::Result<()>>) {
         if let Some(Err(error)) = synced {
+            self.sync_within(SYNC_AFTER);
             self.outcomes.push_back(Input::NotKept { nonces: Vec::new(), reason: error.to_string() });
         }
     }
@@ -183,7 +214,7 @@ impl Job {
     const fn kept(&self) -> Option<Nonce> {
         match self {
             Self::Keep(message) => Some(message.nonce),
-            Self::Open(_) | Self::Forget(_) | Self::Close => None,
+            Self::Open(_) | Self::Forget(_) | Self::Renew | Self::Close => None,
         }
     }
 }
@@ -205,6 +236,10 @@ fn work(mut slot: Slot, place: &Place, jobs: Vec<Job>) -> Done {
             (Job::Open(account), _) => {
                 settle(&mut slot, &mut noted, &mut outcomes);
                 slot = open(place, account, &mut outcomes);
+            }
+            (Job::Renew, slot) => {
+                settle(slot, &mut noted, &mut outcomes);
+                renew(slot, &mut outcomes);
             }
             (Job::Close, _) => {
                 settle(&mut slot, &mut noted, &mut outcomes);
@@ -244,10 +279,19 @@ fn settle(slot: &mut Slot, noted: &mut Noted, outcomes: &mut Vec<Input>) {
     });
 }
 
+/// Everything is on disk again if this succeeds. If not that was told before.
+fn renew(slot: &mut Slot, outcomes: &mut Vec<Input>) {
+    let Slot::Open(journal) = slot else { return };
+    match journal.renew() {
+        Ok(()) => outcomes.push(Input::Kept(Vec::new())),
+        Err(error) => tracing::warn!(%error, "the outbox's file could not be written anew"),
+    }
+}
+
 /// Forces to the disk what is written: nobody does later.
 fn close(slot: &mut Slot, outcomes: &mut Vec<Input>) {
-    if let Slot::Open(journal) = std::mem::replace(slot, Slot::Closed)
-        && let Err(error) = journal.handle().and_then(|file| file.sync_data())
+    if let Slot::Open(mut journal) = std::mem::replace(slot, Slot::Closed)
+        && let Err(error) = journal.renew().and_then(|()| journal.handle()?.sync())
     {
         outcomes.push(Input::NotKept { nonces: Vec::new(), reason: error.to_string() });
     }
@@ -377,6 +421,40 @@ mod tests {
         keeper.push(Job::Forget(nonce(1)));
         keeper.push(Job::Close);
         assert!(outcomes(&mut keeper).await.is_empty());
+    }
+
+    /// A device that cannot be synced.
+    #[cfg(target_os = "linux")]
+    #[tokio::test(start_paused = true)]
+    async fn what_a_disk_failed_to_sync_is_in_doubt_until_the_file_was_written_anew() {
+        use std::os::unix::fs::MetadataExt;
+        let directory = tempfile::tempdir().expect("a directory");
+        let mut keeper = keeping(&directory, 1..=1).await;
+        let path = directory.path().read_dir().expect("readable").map(|entry| entry.expect("entry").path());
+        let path = path.filter(|path| path.extension().is_none_or(|end| end != "lock")).next().expect("it");
+        let inode = || std::fs::metadata(&path).expect("there").ino();
+        keeper.push(keep(2));
+        assert!(matches!(outcomes(&mut keeper).await[..], [Input::Kept(_)]));
+        let before = inode();
+        // The file takes what is written, and the disk does not: a sync between that goes elsewhere.
+        let Slot::Open(journal) = &mut keeper.slot else { panic!("closed") };
+        let file = journal.write_to(std::fs::File::open("/dev/full").expect("a device"));
+        let told = keeper.next(true).await;
+        assert!(matches!(&told, Input::NotKept { nonces, .. } if nonces.is_empty()), "{told:?}");
+        let Slot::Open(journal) = &mut keeper.slot else { panic!("closed") };
+        journal.write_to(file);
+
+        keeper.push(keep(3));
+        let told = outcomes(&mut keeper).await;
+        assert!(matches!(&told[..], [Input::NotKept { nonces, .. }] if *nonces == [nonce(3)]), "{told:?}");
+        assert_eq!(inode(), before);
+        let told = keeper.next(true).await;
+        assert!(matches!(&told, Input::Kept(kept) if kept.is_empty()), "{told:?}");
+        assert_ne!(inode(), before, "what the disk may have lost is written once more");
+        keeper.push(Job::Close);
+        keeper.push(Job::Open(AccountName::new("ann").expect("name")));
+        let told = outcomes(&mut keeper).await;
+        assert!(matches!(&told[..], [Input::Restored { messages, .. }] if messages.len() == 3), "{told:?}");
     }
 
     /// A device that takes nothing, and cannot be synced.

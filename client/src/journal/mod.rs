@@ -7,7 +7,7 @@
 //! end, or replaced whole by a rename.
 //!
 //! Invariants: what [`Journal::flush`] reported as written is read by the next [`Journal::open`], whatever ends the process, and after
-//! [`File::sync_data`] whatever ends the machine; a file has one owner at a time; an end that cannot be read, be it half written or
+//! [`Handle::sync`] whatever ends the machine; what a disk failed to sync is not believed to be there until the file was written anew; a file has one owner at a time; an end that cannot be read, be it half written or
 //! damaged, is cut off and told, and a copy of the whole file is put aside first: nothing is thrown away unread.
 
 mod record;
@@ -18,6 +18,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, BufReader, BufWriter, ErrorKind, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use mechat_protocol::{AccountName, Nonce, RelayAddress};
 
@@ -58,6 +59,8 @@ pub(crate) struct Left {
 pub(crate) struct Journal {
     path: PathBuf,
     file: File,
+    /// Of `file`, and never of the one after it.
+    doubt: Doubt,
     /// Held as long as the file is used.
     _lock: File,
     /// The first record, encoded.
@@ -74,6 +77,17 @@ pub(crate) struct Journal {
     compact_at: u64,
     /// Makes the name survive power loss. A field, so that tests can have it fail.
     sync_name: fn(&Path) -> io::Result<()>,
+}
+
+/// Why it is not sure that the disk has what it took, once that is so. A second try that succeeds proves nothing: the system may have let
+/// go of what it could not write.
+type Doubt = Arc<OnceLock<String>>;
+
+/// The open file, to wait on beside further writes.
+#[derive(Debug)]
+pub(crate) struct Handle {
+    file: File,
+    doubt: Doubt,
 }
 
 /// A message that is live.
@@ -115,9 +129,10 @@ impl Journal {
         let damage = found.tell_damage(&path).map_err(failed)?;
         let header = header.encoded().map_err(failed)?;
         let file = match found.len {
-            0 => write_whole(&path, &header, &[]).and_then(|whole| synced(&path, whole)),
+            0 => write_whole(&path, &header, &[], &BTreeMap::new()).and_then(|whole| synced(&path, whole)),
             // An older version would take what is written from here on for damage: the header keeps it away.
-            _ if is_older => write_whole(&path, &header, &found.live).and_then(|whole| synced(&path, whole)),
+            _ if is_older => write_whole(&path, &header, &found.live, &BTreeMap::new())
+                .and_then(|whole| synced(&path, whole)),
             // What is behind the good part was told, and is aside.
             len => writable(&path).and_then(|file| file.set_len(len).map(|()| (file, len))),
         };
@@ -131,6 +146,7 @@ impl Journal {
         let journal = Self {
             path,
             file,
+            doubt: Doubt::default(),
             _lock: lock,
             header,
             len,
@@ -191,8 +207,22 @@ impl Journal {
     }
 
     /// A handle to wait on until the disk has what was flushed, beside further writes.
-    pub(crate) fn handle(&self) -> io::Result<File> {
-        self.file.try_clone()
+    pub(crate) fn handle(&self) -> io::Result<Handle> {
+        Ok(Handle { file: self.file.try_clone()?, doubt: Arc::clone(&self.doubt) })
+    }
+
+    /// Why it is not sure that the disk has what was flushed.
+    pub(crate) fn doubt(&self) -> Option<&str> {
+        self.doubt.get().map(String::as_str)
+    }
+
+    /// Writes the file anew, with all that is live, where there is a doubt.
+    pub(crate) fn renew(&mut self) -> io::Result<()> {
+        if self.doubt().is_none() {
+            return Ok(());
+        }
+        let rewritten = self.rewritten()?;
+        self.change_to(rewritten)
     }
 
     /// Nothing is live: the cheapest compaction.
@@ -209,31 +239,46 @@ impl Journal {
     /// Rewrites the file with what is live. If that fails the file stays as it is, and is only longer than it need be: no error. It is one
     /// if a power loss may bring the old file back.
     fn compact(&mut self) -> io::Result<()> {
-        let named = match self.rewritten() {
-            // The name means the new file from here on, whatever fails behind it: what is written goes there.
-            Ok((file, len)) => {
-                (self.file, self.len) = (file, len);
-                (self.sync_name)(&self.path)
-            }
+        let changed = match self.rewritten() {
+            Ok(rewritten) => self.change_to(rewritten),
             Err(error) => {
                 tracing::warn!(%error, "the outbox's file could not be compacted");
                 Ok(())
             }
         };
         self.compact_at = COMPACT_MIN.max(2 * self.len);
-        named
+        changed
     }
 
-    /// Only if all that is live can be read: what cannot stays for the next opening, which puts it aside and tells.
+    /// Goes on with the new file. The name means it already, whatever fails here: what is written goes there.
+    fn change_to(&mut self, (file, len): (File, u64)) -> io::Result<()> {
+        (self.file, self.len, self.doubt) = (file, len, Doubt::default());
+        self.owed = Owed::default();
+        (self.sync_name)(&self.path).inspect_err(|error| doubt(&self.doubt, error))
+    }
+
+    /// The file as it should be: what is live of it, and what it is owed. Only if all that can be read: what cannot stays for the next
+    /// opening, which puts it aside and tells.
     fn rewritten(&self) -> io::Result<(File, u64)> {
-        let Found { live, rest, .. } = survey(&self.path)?;
-        let is_whole = live.len() == self.live.len()
-            && live.iter().all(|message| self.live.contains_key(&message.nonce));
-        if rest > 0 || !is_whole {
+        let Found { mut live, rest, .. } = survey(&self.path)?;
+        live.retain(|message| self.live.contains_key(&message.nonce));
+        if rest > 0 || live.len() + self.owed.kept.len() != self.live.len() {
             return Err(io::Error::new(ErrorKind::InvalidData, "the file is not what was written"));
         }
-        write_whole(&self.path, &self.header, &live)
+        write_whole(&self.path, &self.header, &live, &self.owed.kept)
     }
+}
+
+impl Handle {
+    /// Waits until the disk has what was flushed. Where it fails the journal is in doubt.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        self.file.sync_data().inspect_err(|error| doubt(&self.doubt, error))
+    }
+}
+
+/// The first reason stands.
+fn doubt(doubt: &Doubt, error: &io::Error) {
+    doubt.get_or_init(|| error.to_string());
 }
 
 impl Owed {
@@ -340,12 +385,18 @@ fn put_aside(path: &Path) -> io::Result<PathBuf> {
 
 /// Makes the file anew, on disk before its name points at it; returns it, and its length. Where this fails the name means what it meant.
 /// That it means the new one may end with a power loss until its directory is synced.
-fn write_whole(path: &Path, header: &[u8], live: &[Unsent]) -> io::Result<(File, u64)> {
+fn write_whole(
+    path: &Path,
+    header: &[u8],
+    live: &[Unsent],
+    owed: &BTreeMap<u64, Vec<u8>>,
+) -> io::Result<(File, u64)> {
     let new = path.with_extension("new");
     let mut bytes = header.to_vec();
     for message in live {
         bytes.extend(Record::from(message.clone()).encoded()?);
     }
+    owed.values().for_each(|record| bytes.extend(record));
     // What lies there is of a run that ended before the rename; this one has the lock.
     let mut file = create_private(OpenOptions::new().create(true).truncate(true), &new)?;
     file.write_all(&bytes)?;

@@ -323,6 +323,11 @@ fn a_compaction_whose_name_cannot_be_synced_is_told_and_what_comes_behind_it_is_
     assert!(fs::metadata(&path).expect("there").len() < COMPACT_MIN, "the name means the new file");
     keep(&mut journal, [100_000]);
     assert_eq!(fs::metadata(&path).expect("there").len(), journal.len);
+    assert!(journal.doubt().is_some(), "a power loss may bring the old file back");
+    journal.renew().expect_err("still not");
+    journal.sync_name = sync_directory_of;
+    journal.renew().expect("named");
+    assert_eq!(journal.doubt(), None);
     drop(journal);
     assert_eq!(left(directory.path()), [message(0), message(100_000)]);
 }
@@ -344,6 +349,31 @@ fn a_full_disk_is_told_and_what_did_not_fit_is_written_when_there_is_room() {
     journal.flush().expect("room again");
     drop(journal);
     assert_eq!(left(directory.path()), [message(0), message(1), message(2)]);
+}
+
+/// Neither a sync nor a write goes through there.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_that_is_written_anew_has_what_was_owed_and_nothing_that_is_gone() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (mut journal, _) = open(directory.path());
+    keep(&mut journal, 0..3);
+    let path = path_in(directory.path());
+    let full = OpenOptions::new().write(true).open("/dev/full").expect("a device");
+    journal.write_to(full);
+    journal.handle().and_then(|handle| handle.sync()).expect_err("no disk");
+    journal.forget(nonce(1)).expect("short");
+    journal.keep(message(3)).expect("short");
+    journal.flush().expect_err("no room");
+    let good = fs::read(&path).expect("there");
+    fs::write(&path, &good[..good.len() - 1]).expect("written");
+    journal.renew().expect_err("the disk did lose something");
+    assert!(journal.doubt().is_some());
+    fs::write(&path, &good).expect("written");
+    journal.renew().expect("written");
+    keep(&mut journal, [4]);
+    drop(journal);
+    assert_eq!(left(directory.path()), [0, 2, 3, 4].map(message));
 }
 
 /// Messages reach the relay though the disk is full.
