@@ -190,7 +190,7 @@ impl Conversation {
             self.reader.want(session.wants());
             let input = tokio::select! {
                 biased;
-                () = signals.next() => break Ok(0),
+                _ = signals.next() => break Ok(0),
                 event = events.recv() => Input::Client(event.unwrap_or(ClientEvent::Stopped)),
                 Some(event) = self.kept.recv() => kept(event),
                 read = self.reader.next() => read,
