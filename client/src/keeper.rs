@@ -430,8 +430,9 @@ mod tests {
         use std::os::unix::fs::MetadataExt;
         let directory = tempfile::tempdir().expect("a directory");
         let mut keeper = keeping(&directory, 1..=1).await;
-        let path = directory.path().read_dir().expect("readable").map(|entry| entry.expect("entry").path());
-        let path = path.filter(|path| path.extension().is_none_or(|end| end != "lock")).next().expect("it");
+        let mut paths =
+            directory.path().read_dir().expect("readable").map(|entry| entry.expect("entry").path());
+        let path = paths.find(|path| path.extension().is_none_or(|end| end != "lock")).expect("it");
         let inode = || std::fs::metadata(&path).expect("there").ino();
         keeper.push(keep(2));
         assert!(matches!(outcomes(&mut keeper).await[..], [Input::Kept(_)]));

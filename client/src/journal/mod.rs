@@ -396,7 +396,7 @@ fn write_whole(
     for message in live {
         bytes.extend(Record::from(message.clone()).encoded()?);
     }
-    owed.values().for_each(|record| bytes.extend(record));
+    bytes.extend(owed.values().flatten());
     // What lies there is of a run that ended before the rename; this one has the lock.
     let mut file = create_private(OpenOptions::new().create(true).truncate(true), &new)?;
     file.write_all(&bytes)?;
