@@ -46,9 +46,20 @@ pub(crate) enum Job {
 #[derive(Debug)]
 enum Slot {
     Closed,
-    Open(Box<Journal>),
-    /// It could not be opened, for this reason.
-    Refused(String),
+    Open(AccountName, Box<Journal>),
+    /// It could not be opened, or broke, for this reason.
+    Refused(Option<AccountName>, String),
+}
+
+impl Slot {
+    /// Whose it is.
+    const fn account(&self) -> Option<&AccountName> {
+        match self {
+            Self::Open(account, _) => Some(account),
+            Self::Refused(account, _) => account.as_ref(),
+            Self::Closed => None,
+        }
+    }
 }
 
 /// Where the journals are.
@@ -61,6 +72,9 @@ struct Place {
 /// A batch's end: the slot comes back with what the session is to hear.
 type Done = (Slot, Vec<Input>);
 
+/// Whose file was forced to the disk, and whether it is there.
+type Synced = (AccountName, io::Result<()>);
+
 /// The journal's shell.
 #[derive(Debug)]
 pub(crate) struct Keeper {
@@ -68,11 +82,11 @@ pub(crate) struct Keeper {
     slot: Slot,
     jobs: Vec<Job>,
     running: Option<JoinHandle<Done>>,
-    /// Messages of the batch that runs.
-    writing: Vec<Nonce>,
+    /// Messages of the batch that runs, and whose outbox is open at its end.
+    writing: (Option<AccountName>, Vec<Nonce>),
     outcomes: VecDeque<Input>,
     sync_at: Option<Instant>,
-    syncing: Option<JoinHandle<io::Result<()>>>,
+    syncing: Option<JoinHandle<Synced>>,
 }
 
 impl Keeper {
@@ -82,7 +96,7 @@ impl Keeper {
             slot: Slot::Closed,
             jobs: Vec::new(),
             running: None,
-            writing: Vec::new(),
+            writing: (None, Vec::new()),
             outcomes: VecDeque::new(),
             sync_at: None,
             syncing: None,
@@ -100,7 +114,8 @@ impl Keeper {
             return;
         }
         let jobs = std::mem::take(&mut self.jobs);
-        self.writing = jobs.iter().filter_map(Job::kept).collect();
+        let account = jobs.iter().rev().find_map(Job::opened).or(self.slot.account()).cloned();
+        self.writing = (account, jobs.iter().filter_map(Job::kept).collect());
         let slot = std::mem::replace(&mut self.slot, Slot::Closed);
         let place = self.place.clone();
         self.running = Some(spawn_blocking(move || work(slot, &place, jobs)));
@@ -148,16 +163,18 @@ impl Keeper {
     }
 
     fn done(&mut self, done: Option<Done>) {
-        let nonces = std::mem::take(&mut self.writing);
+        let (account, nonces) = std::mem::take(&mut self.writing);
         let (slot, outcomes) = done.unwrap_or_else(|| {
             let reason = "the outbox's writer broke".to_owned();
-            (Slot::Refused(reason.clone()), vec![Input::NotKept { nonces, reason }])
+            (Slot::Refused(account.clone(), reason.clone()), vec![Input::NotKept { account, nonces, reason }])
         });
-        let has_written = outcomes.iter().any(|outcome| matches!(outcome, Input::Kept(_)));
+        let has_written = outcomes.iter().any(|outcome| matches!(outcome, Input::Kept { .. }));
         self.slot = slot;
         let doubt = self.doubt().map(str::to_owned);
         self.outcomes.extend(outcomes.into_iter().map(|outcome| match (outcome, &doubt) {
-            (Input::Kept(nonces), Some(reason)) => Input::NotKept { nonces, reason: reason.clone() },
+            (Input::Kept { account, nonces }, Some(reason)) if account.as_ref() == self.slot.account() => {
+                Input::NotKept { account, nonces, reason: reason.clone() }
+            }
             (outcome, _) => outcome,
         }));
         if has_written {
@@ -171,8 +188,8 @@ impl Keeper {
     /// Why it is not sure that the disk has what it took.
     fn doubt(&self) -> Option<&str> {
         match &self.slot {
-            Slot::Open(journal) => journal.doubt(),
-            Slot::Closed | Slot::Refused(_) => None,
+            Slot::Open(_, journal) => journal.doubt(),
+            Slot::Closed | Slot::Refused(..) => None,
         }
     }
 
@@ -184,28 +201,29 @@ impl Keeper {
     /// Forces to the disk what is written, beside further writes; or begins anew with the file.
     fn sync(&mut self) {
         match &self.slot {
-            Slot::Open(journal) if journal.doubt().is_some() => {
+            Slot::Open(_, journal) if journal.doubt().is_some() => {
                 self.sync_at = None;
                 self.push(Job::Renew);
                 self.begin();
             }
-            Slot::Open(journal) => {
-                let handle = journal.handle();
+            Slot::Open(account, journal) => {
+                let (account, handle) = (account.clone(), journal.handle());
                 self.sync_at = None;
-                self.syncing = Some(spawn_blocking(move || handle?.sync()));
+                self.syncing =
+                    Some(spawn_blocking(move || (account, handle.and_then(|handle| handle.sync()))));
             }
             // A batch has the journal: a moment later.
             Slot::Closed if self.running.is_some() => self.sync_at = Some(Instant::now() + SYNC_AGAIN),
             // Who closed it has synced it.
-            Slot::Closed | Slot::Refused(_) => self.sync_at = None,
+            Slot::Closed | Slot::Refused(..) => self.sync_at = None,
         }
     }
 
     /// The disk may have lost what it took before; a second try that succeeds would not prove otherwise, so the user is told.
-    fn synced(&mut self, synced: Option<io::Result<()>>) {
-        if let Some(Err(error)) = synced {
+    fn synced(&mut self, synced: Option<Synced>) {
+        if let Some((account, Err(error))) = synced {
             self.sync_within(SYNC_AFTER);
-            self.outcomes.push_back(Input::NotKept { nonces: Vec::new(), reason: error.to_string() });
+            self.outcomes.push_back(not_kept(Some(account), Vec::new(), &error));
         }
     }
 }
@@ -217,6 +235,17 @@ impl Job {
             Self::Open(_) | Self::Forget(_) | Self::Renew | Self::Close => None,
         }
     }
+
+    const fn opened(&self) -> Option<&AccountName> {
+        match self {
+            Self::Open(account) => Some(account),
+            Self::Keep(_) | Self::Forget(_) | Self::Renew | Self::Close => None,
+        }
+    }
+}
+
+fn not_kept(account: Option<AccountName>, nonces: Vec<Nonce>, why: &impl ToString) -> Input {
+    Input::NotKept { account, nonces, reason: why.to_string() }
 }
 
 /// What a batch noted in the journal since it was last settled.
@@ -247,15 +276,15 @@ fn work(mut slot: Slot, place: &Place, jobs: Vec<Job>) -> Done {
             }
             (Job::Keep(message), slot) => {
                 noted.kept.push(message.nonce);
-                if let Slot::Open(journal) = slot {
+                if let Slot::Open(_, journal) = slot {
                     noted.failed = journal.keep(message).err().or(noted.failed);
                 }
             }
-            (Job::Forget(nonce), Slot::Open(journal)) => {
+            (Job::Forget(nonce), Slot::Open(_, journal)) => {
                 noted.has_forgotten = true;
                 noted.failed = journal.forget(nonce).err().or(noted.failed);
             }
-            (Job::Forget(_), Slot::Closed | Slot::Refused(_)) => {}
+            (Job::Forget(_), Slot::Closed | Slot::Refused(..)) => {}
         }
     }
     settle(&mut slot, &mut noted, &mut outcomes);
@@ -269,44 +298,44 @@ fn settle(slot: &mut Slot, noted: &mut Noted, outcomes: &mut Vec<Input>) {
         return;
     }
     let reason = match slot {
-        Slot::Open(journal) => failed.or(journal.flush().err()).map(|error| error.to_string()),
-        Slot::Refused(reason) => Some(reason.clone()),
+        Slot::Open(_, journal) => failed.or(journal.flush().err()).map(|error| error.to_string()),
+        Slot::Refused(_, reason) => Some(reason.clone()),
         Slot::Closed => Some("the outbox on disk is closed".to_owned()),
     };
+    let account = slot.account().cloned();
     outcomes.push(match reason {
-        None => Input::Kept(nonces),
-        Some(reason) => Input::NotKept { nonces, reason },
+        None => Input::Kept { account, nonces },
+        Some(reason) => Input::NotKept { account, nonces, reason },
     });
 }
 
 /// Everything is on disk again if this succeeds. If not that was told before.
 fn renew(slot: &mut Slot, outcomes: &mut Vec<Input>) {
-    let Slot::Open(journal) = slot else { return };
+    let Slot::Open(account, journal) = slot else { return };
     match journal.renew() {
-        Ok(()) => outcomes.push(Input::Kept(Vec::new())),
+        Ok(()) => outcomes.push(Input::Kept { account: Some(account.clone()), nonces: Vec::new() }),
         Err(error) => tracing::warn!(%error, "the outbox's file could not be written anew"),
     }
 }
 
 /// Forces to the disk what is written: nobody does later.
 fn close(slot: &mut Slot, outcomes: &mut Vec<Input>) {
-    if let Slot::Open(mut journal) = std::mem::replace(slot, Slot::Closed)
+    if let Slot::Open(account, mut journal) = std::mem::replace(slot, Slot::Closed)
         && let Err(error) = journal.renew().and_then(|()| journal.handle()?.sync())
     {
-        outcomes.push(Input::NotKept { nonces: Vec::new(), reason: error.to_string() });
+        outcomes.push(not_kept(Some(account), Vec::new(), &error));
     }
 }
 
 fn open(place: &Place, account: AccountName, outcomes: &mut Vec<Input>) -> Slot {
     match Journal::open(&place.directory, &place.relay, &account) {
         Ok((journal, Left { messages, damage })) => {
-            outcomes.push(Input::Restored { account, messages, damage });
-            Slot::Open(Box::new(journal))
+            outcomes.push(Input::Restored { account: account.clone(), messages, damage });
+            Slot::Open(account, Box::new(journal))
         }
         Err(error) => {
-            let reason = error.to_string();
-            outcomes.push(Input::NotKept { nonces: Vec::new(), reason: reason.clone() });
-            Slot::Refused(reason)
+            outcomes.push(not_kept(Some(account.clone()), Vec::new(), &error));
+            Slot::Refused(Some(account), error.to_string())
         }
     }
 }
@@ -350,7 +379,7 @@ mod tests {
         let mut keeper = Keeper::new(directory.path().to_owned(), "h:1".parse().expect("address"));
         keeper.push(Job::Open(AccountName::new("ann").expect("name")));
         numbers.for_each(|n| keeper.push(keep(n)));
-        assert!(matches!(outcomes(&mut keeper).await[..], [Input::Restored { .. }, Input::Kept(_)]));
+        assert!(matches!(outcomes(&mut keeper).await[..], [Input::Restored { .. }, Input::Kept { .. }]));
         assert!(keeper.sync_at.is_some());
         keeper.finish().await;
         assert!(keeper.sync_at.is_none());
@@ -375,13 +404,15 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let mut keeper = keeping(&directory, 1..=1).await;
         keeper.push(keep(2));
-        assert!(matches!(&outcomes(&mut keeper).await[..], [Input::Kept(kept)] if *kept == [nonce(2)]));
+        assert!(
+            matches!(&outcomes(&mut keeper).await[..], [Input::Kept { nonces: kept, .. }] if *kept == [nonce(2)])
+        );
         assert!(keeper.sync_at.is_some(), "said a moment ago");
         keeper.push(Job::Close);
         keeper.begin();
         finished(&mut keeper).await;
 
-        keeper.slot = Slot::Refused("broke".into());
+        keeper.slot = Slot::Refused(None, "broke".into());
         keeper.sync_at = Some(Instant::now() + SYNC_AFTER);
         finished(&mut keeper).await;
     }
@@ -399,7 +430,7 @@ mod tests {
         assert!(keeper.running.is_none() && keeper.syncing.is_none() && keeper.sync_at.is_none());
         for n in 2..=3 {
             let told = keeper.next(true).await;
-            assert!(matches!(&told, Input::Kept(kept) if *kept == [nonce(n)]), "{told:?}");
+            assert!(matches!(&told, Input::Kept { nonces: kept, .. } if *kept == [nonce(n)]), "{told:?}");
         }
     }
 
@@ -408,7 +439,9 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let mut keeper = keeping(&directory, 1..=2).await;
         keeper.push(Job::Forget(nonce(1)));
-        assert!(matches!(&outcomes(&mut keeper).await[..], [Input::Kept(kept)] if kept.is_empty()));
+        assert!(
+            matches!(&outcomes(&mut keeper).await[..], [Input::Kept { nonces: kept, .. }] if kept.is_empty())
+        );
         assert!(keeper.sync_at.is_some());
         finished(&mut keeper).await;
     }
@@ -417,7 +450,7 @@ mod tests {
     async fn a_refused_outbox_has_nothing_to_say_of_what_it_never_held() {
         let directory = tempfile::tempdir().expect("a directory");
         let mut keeper = Keeper::new(directory.path().to_owned(), "h:1".parse().expect("address"));
-        keeper.slot = Slot::Refused("in use".into());
+        keeper.slot = Slot::Refused(None, "in use".into());
         keeper.push(Job::Forget(nonce(1)));
         keeper.push(Job::Close);
         assert!(outcomes(&mut keeper).await.is_empty());
@@ -435,14 +468,14 @@ mod tests {
         let path = paths.find(|path| path.extension().is_none_or(|end| end != "lock")).expect("it");
         let inode = || std::fs::metadata(&path).expect("there").ino();
         keeper.push(keep(2));
-        assert!(matches!(outcomes(&mut keeper).await[..], [Input::Kept(_)]));
+        assert!(matches!(outcomes(&mut keeper).await[..], [Input::Kept { .. }]));
         let before = inode();
         // The file takes what is written, and the disk does not: a sync between that goes elsewhere.
-        let Slot::Open(journal) = &mut keeper.slot else { panic!("closed") };
+        let Slot::Open(_, journal) = &mut keeper.slot else { panic!("closed") };
         let file = journal.write_to(std::fs::File::open("/dev/full").expect("a device"));
         let told = keeper.next(true).await;
         assert!(matches!(&told, Input::NotKept { nonces, .. } if nonces.is_empty()), "{told:?}");
-        let Slot::Open(journal) = &mut keeper.slot else { panic!("closed") };
+        let Slot::Open(_, journal) = &mut keeper.slot else { panic!("closed") };
         journal.write_to(file);
 
         keeper.push(keep(3));
@@ -450,12 +483,48 @@ mod tests {
         assert!(matches!(&told[..], [Input::NotKept { nonces, .. }] if *nonces == [nonce(3)]), "{told:?}");
         assert_eq!(inode(), before);
         let told = keeper.next(true).await;
-        assert!(matches!(&told, Input::Kept(kept) if kept.is_empty()), "{told:?}");
+        assert!(matches!(&told, Input::Kept { nonces: kept, .. } if kept.is_empty()), "{told:?}");
         assert_ne!(inode(), before, "what the disk may have lost is written once more");
         keeper.push(Job::Close);
         keeper.push(Job::Open(AccountName::new("ann").expect("name")));
         let told = outcomes(&mut keeper).await;
         assert!(matches!(&told[..], [Input::Restored { messages, .. }] if messages.len() == 3), "{told:?}");
+    }
+
+    /// A device that cannot be synced.
+    #[cfg(target_os = "linux")]
+    #[tokio::test(start_paused = true)]
+    async fn the_trouble_of_the_one_who_left_bears_their_name() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let mut keeper = keeping(&directory, 1..=1).await;
+        let Slot::Open(_, journal) = &mut keeper.slot else { panic!("closed") };
+        journal.write_to(std::fs::File::open("/dev/full").expect("a device"));
+        keeper.push(Job::Close);
+        let bob = AccountName::new("bob").expect("name");
+        keeper.push(Job::Open(bob.clone()));
+        keeper.push(keep(2));
+        let told = outcomes(&mut keeper).await;
+        let [Input::NotKept { account: left, .. }, Input::Restored { .. }, Input::Kept { account: came, .. }] =
+            &told[..]
+        else {
+            panic!("{told:?}")
+        };
+        assert_eq!(
+            (left, came),
+            (&Some(AccountName::new("ann").expect("name")), &Some(bob.clone())),
+            "by the close"
+        );
+
+        let Slot::Open(_, journal) = &mut keeper.slot else { panic!("closed") };
+        journal.write_to(std::fs::File::open("/dev/full").expect("a device"));
+        keeper.sync();
+        let late = join(&mut keeper.syncing).await;
+        keeper.push(Job::Close);
+        keeper.push(Job::Open(AccountName::new("ann").expect("name")));
+        outcomes(&mut keeper).await;
+        keeper.synced(late);
+        let told = keeper.next(true).await;
+        assert!(matches!(&told, Input::NotKept { account, .. } if *account == Some(bob)), "{told:?}");
     }
 
     /// A device that takes nothing, and cannot be synced.
@@ -464,21 +533,21 @@ mod tests {
     async fn a_disk_that_does_not_forget_is_told() {
         let directory = tempfile::tempdir().expect("a directory");
         let mut keeper = keeping(&directory, 1..=3).await;
-        let Slot::Open(journal) = &mut keeper.slot else { panic!("closed") };
+        let Slot::Open(_, journal) = &mut keeper.slot else { panic!("closed") };
         let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("a device");
         let file = journal.write_to(full);
         keeper.push(Job::Forget(nonce(1)));
         let told = outcomes(&mut keeper).await;
         assert!(
-            matches!(&told[..], [Input::NotKept { nonces, reason }] if nonces.is_empty() && reason.contains("space")),
+            matches!(&told[..], [Input::NotKept { nonces, reason, .. }] if nonces.is_empty() && reason.contains("space")),
             "{told:?}"
         );
-        let Slot::Open(journal) = &mut keeper.slot else { panic!("closed") };
+        let Slot::Open(_, journal) = &mut keeper.slot else { panic!("closed") };
         let full = journal.write_to(file);
         keeper.push(Job::Forget(nonce(2)));
-        assert!(matches!(outcomes(&mut keeper).await[..], [Input::Kept(_)]), "both are out");
+        assert!(matches!(outcomes(&mut keeper).await[..], [Input::Kept { .. }]), "both are out");
 
-        let Slot::Open(journal) = &mut keeper.slot else { panic!("closed") };
+        let Slot::Open(_, journal) = &mut keeper.slot else { panic!("closed") };
         journal.write_to(full);
         keeper.push(Job::Close);
         assert!(matches!(outcomes(&mut keeper).await[..], [Input::NotKept { .. }]), "nobody syncs it later");

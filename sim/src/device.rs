@@ -245,7 +245,7 @@ impl World {
         if device.life != life || device.session.is_none() {
             return;
         }
-        let outbox = &mut device.disk.outbox;
+        let (owner, outbox) = (Some(device.account.clone()), &mut device.disk.outbox);
         let input = match work {
             DiskWork::Open(account) => {
                 let messages = if account == device.account { outbox.clone() } else { Vec::new() };
@@ -256,12 +256,12 @@ impl World {
                 Input::Restored { account, messages, damage: None }
             }
             DiskWork::Keep(message) if fails => {
-                Input::NotKept { nonces: vec![message.nonce], reason: "no space".into() }
+                Input::NotKept { account: owner, nonces: vec![message.nonce], reason: "no space".into() }
             }
             DiskWork::Keep(message) => {
                 let nonce = message.nonce;
                 outbox.push(message);
-                Input::Kept(vec![nonce])
+                Input::Kept { account: owner, nonces: vec![nonce] }
             }
             DiskWork::Forget(nonce) => return outbox.retain(|message| message.nonce != nonce),
         };

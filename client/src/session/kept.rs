@@ -79,8 +79,16 @@ impl Session {
         self.send_outbox(now, outputs);
     }
 
-    pub(super) fn kept(&mut self, now: Now, nonces: &[Nonce], outputs: &mut Vec<Output>) {
-        if let Disk::Open { is_well: is_well @ false } = &mut self.disk {
+    pub(super) fn kept(
+        &mut self,
+        now: Now,
+        account: Option<&AccountName>,
+        nonces: &[Nonce],
+        outputs: &mut Vec<Output>,
+    ) {
+        if let Disk::Open { is_well: is_well @ false } = &mut self.disk
+            && account == self.owner.as_ref()
+        {
             *is_well = true;
             outputs.push(file(OutboxFile::Whole));
         }
@@ -91,15 +99,25 @@ impl Session {
     }
 
     /// A disk that fails keeps nobody from talking, but the user is told.
-    pub(super) fn not_kept(&mut self, now: Now, nonces: &[Nonce], reason: String, outputs: &mut Vec<Output>) {
-        match &mut self.disk {
-            Disk::Open { is_well: is_well @ true } => {
-                *is_well = false;
-                outputs.push(file(OutboxFile::NotKept { reason }));
+    pub(super) fn not_kept(
+        &mut self,
+        now: Now,
+        account: Option<&AccountName>,
+        nonces: &[Nonce],
+        reason: String,
+        outputs: &mut Vec<Output>,
+    ) {
+        match (&mut self.disk, account) {
+            (Disk::Open { is_well }, account) if account == self.owner.as_ref() => {
+                if std::mem::replace(is_well, false) {
+                    outputs.push(file(OutboxFile::NotKept { reason }));
+                }
             }
-            // The last that was asked of it was to forget what was failed back.
-            Disk::Closed => outputs.push(file(OutboxFile::Damaged { what: lingers(&reason) })),
-            Disk::Open { is_well: false } | Disk::None => {}
+            // The last that was asked of it was to forget what was failed back, whoever came since.
+            (Disk::Open { .. } | Disk::Closed, Some(account)) => {
+                outputs.push(file(OutboxFile::Damaged { what: lingers(account, &reason) }));
+            }
+            (Disk::Open { .. } | Disk::Closed, None) | (Disk::None, _) => {}
         }
         for nonce in nonces {
             self.release(*nonce, outputs);
@@ -116,9 +134,9 @@ impl Session {
     }
 }
 
-fn lingers(reason: &str) -> String {
+fn lingers(account: &AccountName, reason: &str) -> String {
     format!(
-        "what was not sent before you left may still be in the outbox on disk, and go out when you sign in again: {reason}"
+        "what was not sent before {account} left may still be in the outbox on disk, and go out when {account} signs in again: {reason}"
     )
 }
 
@@ -150,6 +168,14 @@ mod tests {
     fn restored(account: AccountName, numbers: &[u128]) -> Input {
         let messages = numbers.iter().map(|n| message(*n)).collect();
         Input::Restored { account, messages, damage: None }
+    }
+
+    fn kept(nonces: Vec<Nonce>) -> Input {
+        Input::Kept { account: Some(ann()), nonces }
+    }
+
+    fn not_kept(nonces: Vec<Nonce>) -> Input {
+        Input::NotKept { account: Some(ann()), nonces, reason: "no space".into() }
     }
 
     /// Signed in, with an open outbox that held these.
@@ -192,16 +218,16 @@ mod tests {
         let (mut bench, _) = open(&[]);
         let outputs = bench.say(1);
         assert!(matches!(&outputs[..], [Output::Keep(kept)] if *kept == message(1)), "{outputs:?}");
-        let outputs = bench.feed(Input::Kept(vec![nonce(1)]));
+        let outputs = bench.feed(kept(vec![nonce(1)]));
         assert_eq!((pending(&outputs), said(&outputs)), (vec![nonce(1)], vec![nonce(1)]));
-        assert!(bench.feed(Input::Kept(vec![nonce(1)])).is_empty(), "once");
+        assert!(bench.feed(kept(vec![nonce(1)])).is_empty(), "once");
         let id = bench.pending_id(|pending| matches!(pending, Pending::Say(_)));
         let position = Position { channel: DEN, epoch: Epoch(1), seq: Seq(1) };
         let outputs = bench.receive(Ack { id, position, at_ms: UnixMillis(5) }.into());
         assert!(matches!(outputs.last(), Some(Output::Forget(forgotten)) if *forgotten == nonce(1)));
 
         bench.say(2);
-        bench.feed(Input::Kept(vec![nonce(2)]));
+        bench.feed(kept(vec![nonce(2)]));
         let id = bench.pending_id(|pending| matches!(pending, Pending::Say(_)));
         let outputs = bench.receive(ErrorReply::new(Some(id), ErrorCode::NotAMember, "no").into());
         assert_eq!(failed(&outputs), [nonce(2)]);
@@ -217,7 +243,7 @@ mod tests {
         bench.say(4);
         let outputs = bench.feed(restored(ann(), &[1, 2]));
         assert_eq!((pending(&outputs), said(&outputs)), (vec![nonce(1), nonce(2)], vec![nonce(1), nonce(2)]));
-        let outputs = bench.feed(Input::Kept(vec![nonce(4)]));
+        let outputs = bench.feed(kept(vec![nonce(4)]));
         assert_eq!(said(&outputs), [nonce(4)]);
         // Across a cut the disk is not asked again.
         bench.feed(Input::Lost("cut".into()));
@@ -255,7 +281,6 @@ mod tests {
     #[test]
     fn a_disk_that_fails_is_told_once_and_holds_nothing_up() {
         let (mut bench, _) = open(&[]);
-        let not_kept = |nonces| Input::NotKept { nonces, reason: "no space".into() };
         bench.say(1);
         let outputs = bench.feed(not_kept(vec![nonce(1)]));
         assert!(matches!(told(&outputs)[..], [OutboxFile::NotKept { reason }] if reason == "no space"));
@@ -265,7 +290,7 @@ mod tests {
         assert!(told(&outputs).is_empty(), "not at every line");
         assert_eq!(said(&outputs), [nonce(2)]);
         bench.say(3);
-        assert_eq!(told(&bench.feed(Input::Kept(vec![nonce(3)]))), [&OutboxFile::Whole]);
+        assert_eq!(told(&bench.feed(kept(vec![nonce(3)]))), [&OutboxFile::Whole]);
         let (mut bench, _) = open(&[]);
         let damage = Some("half".to_owned());
         let outputs = bench.feed(Input::Restored { account: ann(), messages: Vec::new(), damage });
@@ -297,7 +322,7 @@ mod tests {
         assert!(matches!(outputs.last(), Some(Output::OpenOutbox(account)) if *account == bob));
         let outputs = bench.feed(restored(ann(), &[7]));
         assert!(outputs.is_empty(), "{outputs:?}");
-        assert!(bench.feed(Input::Kept(vec![nonce(2)])).is_empty());
+        assert!(bench.feed(kept(vec![nonce(2)])).is_empty());
     }
 
     #[test]
@@ -306,9 +331,33 @@ mod tests {
         bench.feed(Input::Command(Command::Logout));
         let id = bench.pending_id(|pending| matches!(pending, Pending::Logout));
         bench.receive(LoggedOut { id }.into());
-        let outputs = bench.feed(Input::NotKept { nonces: Vec::new(), reason: "no space".into() });
+        let outputs = bench.feed(not_kept(Vec::new()));
         let [OutboxFile::Damaged { what }] = told(&outputs)[..] else { panic!("{outputs:?}") };
-        assert!(what.contains("may still be in the outbox") && what.contains("no space"), "{what}");
+        assert!(
+            what.contains("before ann left may still be in the outbox") && what.contains("no space"),
+            "{what}"
+        );
+    }
+
+    #[test]
+    fn what_the_disk_says_of_the_one_who_left_is_not_told_as_the_next_ones() {
+        let (mut bench, _) = open(&[1]);
+        bench.feed(Input::Command(Command::Logout));
+        let id = bench.pending_id(|pending| matches!(pending, Pending::Logout));
+        bench.receive(LoggedOut { id }.into());
+        bench.ms += 30_000;
+        bench.feed(Input::Tick);
+        bench.greet();
+        bench.feed(Input::Command(Command::Resume(token(9))));
+        let bob = AccountName::new("bob").expect("name");
+        bench.sign_in(&bob, 0);
+        let outputs = bench.feed(not_kept(Vec::new()));
+        let [OutboxFile::Damaged { what }] = told(&outputs)[..] else { panic!("{outputs:?}") };
+        assert!(what.contains("before ann left"), "{what}");
+
+        let bobs = |nonces| Input::NotKept { account: Some(bob.clone()), nonces, reason: "no space".into() };
+        assert!(matches!(told(&bench.feed(bobs(Vec::new())))[..], [OutboxFile::NotKept { .. }]), "bob's own");
+        assert!(bench.feed(kept(Vec::new())).is_empty(), "ann's is well, bob's is not");
     }
 
     #[test]

@@ -203,7 +203,7 @@ mod tests {
         assert!(matches!(&outputs[..], [Output::OpenOutbox(account)] if *account == ann()), "{outputs:?}");
         assert!(matches!(&bench.say(1)[..], [Output::Keep(_)]), "on disk while there is no connection");
         bench.feed(Input::Restored { account: ann(), messages: Vec::new(), damage: None });
-        bench.feed(Input::Kept(vec![nonce(1)]));
+        bench.feed(Input::Kept { account: Some(ann()), nonces: vec![nonce(1)] });
         bench.greet();
         bench.feed(Input::Command(Command::Resume(token(1))));
         let outputs = bench.sign_in_without_listing(&ann());

@@ -96,9 +96,16 @@ pub enum Input {
         damage: Option<String>,
     },
     /// These messages are on disk, and what was to be forgotten is not. Without messages where there was only the latter.
-    Kept(Vec<Nonce>),
+    Kept {
+        /// Whose outbox it is; `None` if none was open.
+        account: Option<AccountName>,
+        /// Which.
+        nonces: Vec<Nonce>,
+    },
     /// These messages are not, or those that were may not be any more, or what was to be forgotten still is.
     NotKept {
+        /// Whose outbox it is; `None` if none was open.
+        account: Option<AccountName>,
         /// Which.
         nonces: Vec<Nonce>,
         /// Why, for people.
@@ -329,8 +336,10 @@ impl Session {
             Input::Restored { account, messages, damage } => {
                 self.restored(now, &account, messages, damage, outputs);
             }
-            Input::Kept(nonces) => self.kept(now, &nonces, outputs),
-            Input::NotKept { nonces, reason } => self.not_kept(now, &nonces, reason, outputs),
+            Input::Kept { account, nonces } => self.kept(now, account.as_ref(), &nonces, outputs),
+            Input::NotKept { account, nonces, reason } => {
+                self.not_kept(now, account.as_ref(), &nonces, reason, outputs);
+            }
             Input::Tick => self.tick(now, outputs),
         }
         self.tell_caught_up(outputs);
