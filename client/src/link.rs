@@ -8,6 +8,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -72,9 +73,17 @@ async fn open(
     let expectation = Expectation { pinned: store.get(&address), invited };
     let config = client_config(expectation, &address).map_err(|error| local(error.to_string()))?;
     let name = server_name(&address).map_err(|error| local(error.to_string()))?;
+    // The first randomness of a process costs the cryptography some 30 ms of computing, for which a screen on this thread would wait.
+    let provider = Arc::clone(config.crypto_provider());
+    let randomness = tokio::task::spawn_blocking(move || provider.secure_random.fill(&mut [0]));
     let stream =
         TcpStream::connect((address.host(), address.port())).await.map_err(|error| transient(&error))?;
     stream.set_nodelay(true).map_err(|error| transient(&error))?;
+    match randomness.await {
+        Ok(Ok(())) => {}
+        Ok(Err(_)) => return Err(local("this system gives no randomness".into())),
+        Err(error) => return Err(local(error.to_string())),
+    }
     let stream =
         TlsConnector::from(config).connect(name, stream).await.map_err(|error| {
             match trust_error(&error) {
