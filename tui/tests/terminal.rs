@@ -356,7 +356,10 @@ fn the_users_editor_gets_the_terminal_and_the_text_and_gives_both_back() {
     ann.keys("\x03and mere\x7fly this\r");
     ann.until("the text", |screen| screen.contains("› a draft") && screen.contains("and merly this"));
     ann.keys("!\r");
-    ann.until("the message", |screen| screen.contains("and merly this!") && !screen.contains("› a draft"));
+    ann.until("the message, and that the relay has it", |screen| {
+        let sent = screen.contains("and merly this!") && !screen.contains("› a draft");
+        sent && !screen.contains("sending")
+    });
     ann.keys("\x11");
     assert_eq!(ann.ended(), 0);
 }
