@@ -25,6 +25,19 @@ pub fn search(letters: &str, most: usize) -> Vec<(&'static str, &'static str)> {
     found.into_iter().take(most).map(|(_, _, code, emoji)| (code, emoji)).collect()
 }
 
+/// All of them.
+pub fn all() -> impl Iterator<Item = &'static str> {
+    emojis::iter().map(emojis::Emoji::as_str)
+}
+
+/// The short codes of an emoji with its name, as people look for it; empty if it is none.
+pub fn codes(emoji: &str) -> String {
+    emojis::get(emoji).map_or_else(String::new, |emoji| {
+        let codes = emoji.shortcodes().next().map(|code| format!(":{code}:"));
+        codes.unwrap_or_else(|| emoji.name().to_owned())
+    })
+}
+
 /// The emoji of a short code with its colons, or the emoji itself.
 pub fn exactly(text: &str) -> Option<&'static str> {
     let code = text.strip_prefix(':').and_then(|rest| rest.strip_suffix(':'));

@@ -331,7 +331,7 @@ fn an_own_amendment_shows_at_once_and_what_is_refused_is_as_before() {
     assert!(stage.shows("  hello") && !stage.shows("helo"), "{}", stage.picture());
     stage.outbox(901, 1, OutboxState::Failed(error(ErrorCode::NoSuchMessage)));
     assert!(
-        stage.shows("helo") && stage.shows("nothing was changed: the relay's words"),
+        stage.shows("helo") && stage.shows("the message was not edited: the relay"),
         "{}",
         stage.picture()
     );

@@ -415,7 +415,7 @@ fn an_edit_that_was_refused_keeps_its_words() {
     let refused = OutboxState::Failed(ErrorReply::new(None, ErrorCode::NoSuchMessage, "it was deleted"));
     let number = stage.last_nonce();
     stage.outbox(number, 1, refused);
-    assert!(stage.shows("nothing was changed: it was deleted"), "{}", stage.picture());
+    assert!(stage.shows("the message was not edited: it was deleted"), "{}", stage.picture());
     stage.chord(KeyModifiers::CONTROL, KeyCode::Up);
     assert_eq!(stage.model.composer.text(), "helo all!");
 }

@@ -47,6 +47,8 @@ pub enum Mode {
 /// Where keys work, the most particular first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Place {
+    /// In the chat, while a message is chosen.
+    Chosen,
     /// In the chat, in the vim preset's normal mode.
     Normal,
     /// In the chat, while nothing is written.
@@ -66,16 +68,23 @@ pub struct Context {
     pub in_chat: bool,
     /// Whether nothing is written.
     pub empty: bool,
+    /// Whether a message is chosen.
+    pub chosen: bool,
     /// The mode.
     pub mode: Mode,
 }
 
 impl Context {
+    const fn writes(self) -> bool {
+        self.in_chat && !self.chosen && matches!(self.mode, Mode::Insert)
+    }
+
     fn holds(self, place: Place) -> bool {
         match place {
+            Place::Chosen => self.in_chat && self.chosen,
             Place::Normal => self.in_chat && self.mode == Mode::Normal,
-            Place::Empty => self.in_chat && self.mode == Mode::Insert && self.empty,
-            Place::Writes => self.in_chat && self.mode == Mode::Insert,
+            Place::Empty => self.writes() && self.empty,
+            Place::Writes => self.writes(),
             Place::Chat => self.in_chat,
             Place::Anywhere => true,
         }
@@ -187,6 +196,7 @@ impl Keymap {
 
     fn add(&mut self, id: ActionId, nth: usize, text: &str, source: Source) -> Result<(), NoSuchKey> {
         let (place, keys) = match text.split_once(':') {
+            Some(("chosen", keys)) => (Some(Place::Chosen), keys),
             Some(("empty", keys)) => (Some(Place::Empty), keys),
             Some(("normal", keys)) => (Some(Place::Normal), keys),
             _ => (None, text),
@@ -208,7 +218,8 @@ impl Keymap {
 
     /// What the pressed keys mean here.
     pub fn find(&self, context: Context, pressed: &[Chord]) -> Found {
-        for place in [Place::Normal, Place::Empty, Place::Writes, Place::Chat, Place::Anywhere] {
+        for place in [Place::Chosen, Place::Normal, Place::Empty, Place::Writes, Place::Chat, Place::Anywhere]
+        {
             if !context.holds(place) {
                 continue;
             }
@@ -243,6 +254,11 @@ impl Keymap {
     /// The first of an action's keys, for hints.
     pub fn first_key(&self, id: ActionId) -> Option<String> {
         self.keys_of(id).next().map(|binding| binding.keys.to_string())
+    }
+
+    /// The last of an action's keys: the most particular, where there is one for a chosen message.
+    pub fn last_key(&self, id: ActionId) -> Option<String> {
+        self.keys_of(id).last().map(|binding| binding.keys.to_string())
     }
 
     fn keys_of(&self, id: ActionId) -> impl Iterator<Item = &Binding> {
@@ -291,10 +307,10 @@ impl fmt::Display for Conflict {
 mod tests {
     use super::*;
 
-    const WRITING: Context = Context { in_chat: true, empty: false, mode: Mode::Insert };
-    const IDLE: Context = Context { in_chat: true, empty: true, mode: Mode::Insert };
-    const NORMAL: Context = Context { in_chat: true, empty: false, mode: Mode::Normal };
-    const FORM: Context = Context { in_chat: false, empty: true, mode: Mode::Insert };
+    const WRITING: Context = Context { in_chat: true, empty: false, chosen: false, mode: Mode::Insert };
+    const IDLE: Context = Context { in_chat: true, empty: true, chosen: false, mode: Mode::Insert };
+    const NORMAL: Context = Context { in_chat: true, empty: false, chosen: false, mode: Mode::Normal };
+    const FORM: Context = Context { in_chat: false, empty: true, chosen: false, mode: Mode::Insert };
 
     fn keys(text: &str) -> Vec<Chord> {
         text.parse::<Sequence>().expect(text).chords().to_vec()

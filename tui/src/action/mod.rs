@@ -91,6 +91,18 @@ pub enum ActionId {
     History,
     Retry,
     Discard,
+    Select,
+    SelectUp,
+    SelectDown,
+    Actions,
+    Change,
+    Delete,
+    React,
+    TogglePin,
+    CopyText,
+    CopyLink,
+    OpenLink,
+    ToQuoted,
     Invite,
     Connections,
     Logout,
@@ -102,6 +114,7 @@ pub enum ActionId {
 pub enum Group {
     Writing,
     Reading,
+    Messages,
     Channels,
     People,
     Looks,
@@ -111,9 +124,10 @@ pub enum Group {
 
 impl Group {
     /// In the order of the help.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Writing,
         Self::Reading,
+        Self::Messages,
         Self::Channels,
         Self::People,
         Self::Looks,
@@ -127,6 +141,7 @@ impl Group {
             Self::Writing => "Writing",
             Self::Editing => "Editing the text",
             Self::Reading => "Reading",
+            Self::Messages => "Doing something with a message",
             Self::Channels => "Channels",
             Self::People => "People",
             Self::Looks => "Looks and panes",

@@ -9,7 +9,8 @@ pub type Row = (Id, &'static [&'static str]);
 pub static VIM: &[Row] = &[
     (Id::NormalMode, &["Esc"]),
     (Id::InsertMode, &["normal:i", "normal:a", "normal:o"]),
-    (Id::Dismiss, &["normal:Esc"]),
+    (Id::Dismiss, &["normal:Esc", "chosen:Esc"]),
+    (Id::Select, &["Ctrl-S", "normal:v"]),
     (Id::LineUp, &["Shift-Up", "normal:k", "normal:Up"]),
     (Id::LineDown, &["Shift-Down", "normal:j", "normal:Down"]),
     (Id::ScrollUp, &["PgUp", "normal:Ctrl-U", "normal:Ctrl-B"]),
@@ -41,6 +42,7 @@ pub static EMACS: &[Row] = &[
     (Id::DeleteBack, &["Backspace"]),
     (Id::KillToEnd, &["Ctrl-K"]),
     (Id::Dismiss, &["Esc", "Ctrl-G"]),
+    (Id::Select, &["Ctrl-X s"]),
     (Id::ScrollUp, &["PgUp", "Alt-V"]),
     (Id::ScrollDown, &["PgDn", "Ctrl-V"]),
     (Id::ScrollTop, &["Ctrl-Home", "empty:Home", "Alt-<"]),

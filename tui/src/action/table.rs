@@ -1,8 +1,8 @@
 //! The registry's rows, in the order of the help.
 
 use super::{Action, ActionId as Id, Argument, Group, Place, Slash};
-use Group::{Channels, Editing, Looks, People, Program, Reading, Writing};
-use Place::{Anywhere, Chat, Normal, Writes};
+use Group::{Channels, Editing, Looks, Messages, People, Program, Reading, Writing};
+use Place::{Anywhere, Chat, Chosen, Normal, Writes};
 
 const fn action(
     id: Id,
@@ -32,12 +32,15 @@ impl Action {
 pub static ACTIONS: &[Action] = &[
     action(Id::Send, "send", Writing, Chat, &["Enter"], "send the message, or run the command"),
     action(Id::Newline, "newline", Writing, Chat, &["Alt-Enter", "Shift-Enter", "Ctrl-J"], "break the line"),
-    action(Id::Reply, "reply", Writing, Chat, &["Alt-Q"], "answer the newest message").typed(
+    action(
+        Id::Reply,
         "reply",
-        &[],
-        "",
-        &[],
-    ),
+        Writing,
+        Chat,
+        &["Alt-Q", "chosen:r"],
+        "answer the chosen message, or the newest",
+    )
+    .typed("reply", &[], "", &[]),
     action(Id::Editor, "editor", Writing, Chat, &["Alt-E"], "write in your own editor").typed(
         "edit",
         &[],
@@ -47,18 +50,24 @@ pub static ACTIONS: &[Action] = &[
     action(Id::Dismiss, "dismiss", Writing, Chat, &["Esc"], "close the notice; back to the newest message"),
     action(Id::NormalMode, "normal-mode", Writing, Chat, &[], "from writing to reading (vim preset)"),
     action(Id::InsertMode, "insert-mode", Writing, Normal, &[], "from reading to writing (vim preset)"),
-    action(Id::Retry, "retry", Writing, Chat, &["Alt-S"], "send a failed message again").typed(
+    action(
+        Id::Retry,
         "retry",
-        &[],
-        "",
-        &[],
-    ),
-    action(Id::Discard, "discard", Writing, Chat, &["Alt-T"], "drop a failed message").typed(
+        Writing,
+        Chat,
+        &["Alt-S"],
+        "send a failed message again: the chosen one, or the oldest",
+    )
+    .typed("retry", &[], "", &[]),
+    action(
+        Id::Discard,
         "discard",
-        &[],
-        "",
-        &[],
-    ),
+        Writing,
+        Chat,
+        &["Alt-T"],
+        "drop a failed message: the chosen one, or the oldest",
+    )
+    .typed("discard", &[], "", &[]),
     action(Id::ScrollUp, "page-up", Reading, Chat, &["PgUp"], "a page up"),
     action(Id::ScrollDown, "page-down", Reading, Chat, &["PgDn"], "a page down"),
     action(Id::LineUp, "line-up", Reading, Chat, &["Shift-Up"], "a line up"),
@@ -78,8 +87,63 @@ pub static ACTIONS: &[Action] = &[
         "[N]",
         &[Argument::Count],
     ),
-    action(Id::ToggleSpoilers, "spoilers", Reading, Chat, &["F7"], "show or cover spoilers").typed(
-        "spoilers",
+    action(Id::ToggleSpoilers, "spoilers", Reading, Chat, &["F7", "chosen:s"], "show or cover spoilers")
+        .typed("spoilers", &[], "", &[]),
+    action(Id::Select, "select", Messages, Chat, &["Ctrl-S"], "choose a message, to do something with it")
+        .typed("select", &[], "", &[]),
+    action(Id::SelectUp, "select-up", Messages, Chosen, &["Up", "k"], "choose the message above"),
+    action(Id::SelectDown, "select-down", Messages, Chosen, &["Down", "j"], "choose the message below"),
+    action(
+        Id::Actions,
+        "message-actions",
+        Messages,
+        Chosen,
+        &["Enter"],
+        "what can be done with the chosen message",
+    ),
+    action(
+        Id::Change,
+        "edit-message",
+        Messages,
+        Chosen,
+        &["e"],
+        "other words for the chosen message, or your last",
+    )
+    .typed("change", &[], "", &[]),
+    action(Id::Delete, "delete-message", Messages, Chosen, &["d", "Del"], "delete the message; asks first")
+        .typed("delete", &[], "", &[]),
+    action(Id::React, "react", Messages, Chosen, &["+"], "react with an emoji, or take it back").typed(
+        "react",
+        &[],
+        "[:EMOJI:]",
+        &[Argument::Text],
+    ),
+    action(Id::TogglePin, "pin", Messages, Chosen, &["p"], "pin the message, or unpin it").typed(
+        "pin",
+        &["unpin"],
+        "",
+        &[],
+    ),
+    action(Id::CopyText, "copy-text", Messages, Chosen, &["y"], "copy the words of the message").typed(
+        "copy",
+        &["yank"],
+        "",
+        &[],
+    ),
+    action(Id::CopyLink, "copy-link", Messages, Chosen, &["Y"], "copy a link of the message").typed(
+        "copylink",
+        &[],
+        "",
+        &[],
+    ),
+    action(Id::OpenLink, "open-link", Messages, Chosen, &["o"], "open a link of the message").typed(
+        "open",
+        &[],
+        "",
+        &[],
+    ),
+    action(Id::ToQuoted, "to-quoted", Messages, Chosen, &["q"], "go to the message that is answered").typed(
+        "quoted",
         &[],
         "",
         &[],

@@ -12,6 +12,7 @@ pub mod drafts;
 pub mod editor;
 pub mod files;
 pub mod keyboard;
+pub mod opener;
 pub mod output;
 pub mod probe;
 pub mod settings;
@@ -387,6 +388,8 @@ impl App {
                     self.draft(drafts::Request::Save(address, account, drafts));
                 }
                 Effect::OpenEditor { channel, text } => self.open_editor(channel, text),
+                Effect::Copy(text) => self.screen.copy(&text)?,
+                Effect::Open(link) => self.open_link(&link),
                 Effect::Redraw => self.screen.forget()?,
                 Effect::Suspend => self.suspend()?,
                 Effect::Quit => self.quitting = true,
@@ -516,6 +519,12 @@ impl App {
             return;
         }
         if let Err(error) = files::save_relays(&self.places, relays) {
+            self.tell(Event::Failed(format!("{error:#}")));
+        }
+    }
+
+    fn open_link(&self, link: &str) {
+        if let Err(error) = opener::open(link) {
             self.tell(Event::Failed(format!("{error:#}")));
         }
     }

@@ -383,6 +383,7 @@ impl Model {
         Context {
             in_chat: matches!(self.screen, Screen::Chat) && !over,
             empty: self.composer.is_empty(),
+            chosen: self.reading.chosen.is_some(),
             mode: if self.keymap().has_modes() { self.mode } else { Mode::Insert },
         }
     }

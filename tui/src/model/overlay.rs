@@ -1,5 +1,9 @@
 //! What may lie over the screen: one thing at a time, closed with Esc.
 
+use std::rc::Rc;
+
+use mechat_protocol::Seq;
+
 use super::{LineEdit, Pasted};
 use crate::theme::Theme;
 
@@ -36,6 +40,21 @@ pub enum FinderKind {
     Palette,
     /// A theme, each shown at once; the one before comes back when none is chosen.
     Themes(Theme),
+    /// What to do with the chosen message.
+    Actions,
+    /// What to react with to a message.
+    Emoji(Seq),
+    /// Links of a message, and what shall become of the one that is taken.
+    Links(Vec<Rc<str>>, LinkUse),
+}
+
+/// What becomes of a link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LinkUse {
+    /// The system opens it.
+    Open,
+    /// The terminal's clipboard gets it.
+    Copy,
 }
 
 impl Finder {

@@ -6,7 +6,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
-use mechat_protocol::{ChannelId, Seq};
+use mechat_protocol::{ChannelId, Emoji, Seq};
 
 use super::channel::RowKey;
 use crate::text::names::NameBook;
@@ -19,6 +19,10 @@ pub struct Reading {
     pub bare: bool,
     /// The message that is chosen in the channel in view.
     pub chosen: Option<RowKey>,
+    /// The chosen message is deleted when that is asked for once more.
+    pub delete_asked: bool,
+    /// What one reacted with, the last one first.
+    pub emoji: Vec<Emoji>,
     /// Messages whose spoilers are shown.
     pub revealed: BTreeSet<(ChannelId, Seq)>,
     /// Rows that were laid out.

@@ -1,7 +1,7 @@
 //! What each action does: one arm, one call.
 
 use super::{
-    Effect, channels, compose, composing, editor, finder, preferences, quit, reading, scroll, slash, start,
+    Effect, channels, chosen, compose, editor, finder, preferences, quit, reading, scroll, slash, start,
     unread,
 };
 use crate::action::{ActionId as Id, Mode};
@@ -17,7 +17,10 @@ pub fn perform(model: &mut Model, id: Id, nth: usize) -> Vec<Effect> {
         Id::Dismiss => compose::dismiss(model),
         Id::NormalMode => mode(model, Mode::Normal),
         Id::InsertMode => mode(model, Mode::Insert),
-        Id::Reply => composing::reply_to_newest(model),
+        Id::Reply => chosen::reply(model),
+        Id::SelectUp => chosen::step(model, -1),
+        Id::SelectDown => chosen::step(model, 1),
+        Id::Actions => chosen::open_actions(model),
         Id::Editor => editor::open(model),
         Id::CursorUp => compose::up(model),
         Id::CursorDown => compose::down(model),

@@ -3,9 +3,9 @@
 use mechat_client::{Command, OutboxFile, OutboxState, Utterance};
 use mechat_protocol::reply::{ChannelInfo, ConnectionRow, Marks, Participant};
 use mechat_protocol::request::HistoryRange;
-use mechat_protocol::{ChannelId, ChannelName, Content, Entry, Nonce, Seq};
+use mechat_protocol::{Amendment, ChannelId, ChannelName, Content, Entry, Nonce, Seq};
 
-use super::{Effect, composing, drafts, scroll, typing};
+use super::{Effect, chosen, composing, drafts, scroll, typing};
 use crate::model::channel::{Amending, ENTRIES_HIDDEN, Seek};
 use crate::model::{Cached, Channel, Model, Outgoing, Scroll, Sending};
 
@@ -30,6 +30,7 @@ pub fn show(model: &mut Model, id: ChannelId) -> Vec<Effect> {
     let ask = channel.members.is_none() && may_ask;
     channel.divider = has_unread(channel).then(|| channel.read());
     model.current = Some(id);
+    chosen::leave(model);
     drafts::bring_back(model);
     let mut effects = Vec::new();
     if ask {
@@ -300,11 +301,27 @@ fn amending(model: &mut Model, id: ChannelId, nonce: Nonce, state: OutboxState) 
             channel.drop_acked();
         }
         OutboxState::Failed(error) => {
+            let tried = channel.amending.iter().find(|change| change.nonce == nonce);
+            let tried = tried.map_or("nothing was changed", |change| not_done(&change.amendment));
             let words = if composing::refused(model, id, nonce) { "; Ctrl-↑ has your words" } else { "" };
-            model.complain(format!("nothing was changed: {}{words}", error.message));
+            model.complain(format!("{tried}: {}{words}", error.message));
         }
     }
     Vec::new()
+}
+
+/// What was tried and is not so.
+const fn not_done(amendment: &Amendment) -> &'static str {
+    match amendment {
+        Amendment::Edit { .. } => "the message was not edited",
+        Amendment::Delete { .. } => "the message was not deleted",
+        Amendment::React { on: true, .. } => "the reaction was not taken",
+        Amendment::React { on: false, .. } => "the reaction was not taken back",
+        Amendment::Pin { on: true, .. } => "the message was not pinned",
+        Amendment::Pin { on: false, .. } => "the message was not unpinned",
+        Amendment::SetTopic { .. } => "the topic was not changed",
+        Amendment::Unknown => "nothing was changed",
+    }
 }
 
 /// An own message for a channel that one is not in has no row before one is; if it fails, its words are shown here and nowhere else.

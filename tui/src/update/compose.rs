@@ -6,7 +6,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use mechat_client::Command;
 use mechat_protocol::{Content, Seq};
 
-use super::{Effect, composing, popup, scroll, slash, typing};
+use super::{Effect, chosen, composing, popup, scroll, slash, typing};
 use crate::emoji;
 use crate::model::composer::Edit;
 use crate::model::{Composing, Model, Outgoing, Scroll, Sending};
@@ -131,6 +131,8 @@ pub fn dismiss(model: &mut Model) -> Vec<Effect> {
     }
     if model.notice.is_some() || model.invite_banner {
         (model.notice, model.invite_banner) = (None, false);
+    } else if chosen::leave(model) {
+        // Letters are written again.
     } else if composing::cancel(model) {
         // The draft is back.
     } else if let Some(channel) = model.current_mut() {

@@ -105,15 +105,20 @@ pub(super) fn reaction(model: &Model, text: &str) -> Option<(Seq, Emoji)> {
     Some((seq, Emoji::new(emoji).ok()?))
 }
 
-/// Reacts, or takes the same reaction back.
+/// Reacts with what is written, or takes the same reaction back.
 pub(super) fn react(model: &mut Model, seq: Seq, emoji: Emoji) -> Vec<Effect> {
+    model.writing.composing = Composing::New;
+    compose::sent(model);
+    toggle_reaction(model, seq, emoji)
+}
+
+/// Reacts, or takes the same reaction back; what is being written stays.
+pub fn toggle_reaction(model: &mut Model, seq: Seq, emoji: Emoji) -> Vec<Effect> {
     let me = model.account.as_ref().map(|account| account.name.clone());
     let reacted = shown(model, seq).is_some_and(|post| {
         let same = post.reactions.iter().find(|reaction| reaction.emoji == emoji);
         same.is_some_and(|reaction| me.is_some_and(|me| reaction.by.contains(&me)))
     });
-    model.writing.composing = Composing::New;
-    compose::sent(model);
     amend(model, Amendment::React { seq, emoji, on: !reacted })
 }
 

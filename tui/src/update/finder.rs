@@ -2,13 +2,16 @@
 //!
 //! Invariant: the rows of a picture and those that a key or a click chooses from are the same, since both come from [`rows`].
 
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use mechat_protocol::{AccountName, ChannelName};
+use std::rc::Rc;
 
-use super::{Effect, act, channels, keys};
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use mechat_protocol::{AccountName, ChannelName, Emoji, Seq};
+
+use super::{Effect, act, channels, chosen, composing, keys};
 use crate::action::{ACTIONS, ActionId, Group};
+use crate::emoji;
 use crate::fuzzy::{Fit, Search};
-use crate::model::overlay::{Finder, FinderKind};
+use crate::model::overlay::{Finder, FinderKind, LinkUse};
 use crate::model::{Composer, Model, Overlay};
 use crate::text;
 use crate::theme::{PALETTES, Palette, Theme};
@@ -24,6 +27,10 @@ pub enum Choice {
     Action(ActionId),
     /// A theme.
     Theme(&'static Palette),
+    /// A reaction to a message.
+    Emoji(Seq, Emoji),
+    /// A link, and what becomes of it.
+    Link(Rc<str>, LinkUse),
 }
 
 /// A row, harmless.
@@ -72,6 +79,9 @@ pub fn all(model: &Model, kind: &FinderKind) -> Vec<Row> {
         FinderKind::Switcher => places(model),
         FinderKind::Palette => actions(model),
         FinderKind::Themes(_) => themes(),
+        FinderKind::Actions => possible(model),
+        FinderKind::Emoji(seq) => emoji(model, *seq),
+        FinderKind::Links(links, wanted) => self::links(links, *wanted),
     }
 }
 
@@ -113,6 +123,7 @@ fn actions(model: &Model) -> Vec<Row> {
     let useless = |id| match id {
         ActionId::Send | ActionId::Newline | ActionId::Dismiss => true,
         ActionId::NumberedChannel | ActionId::Palette => true,
+        ActionId::SelectUp | ActionId::SelectDown | ActionId::Actions => true,
         ActionId::NormalMode | ActionId::InsertMode => !model.keymap().has_modes(),
         _ => false,
     };
@@ -128,6 +139,44 @@ fn actions(model: &Model) -> Vec<Row> {
             row(Choice::Action(action.id), action.title.to_owned(), note.join("  "))
         })
         .collect()
+}
+
+fn possible(model: &Model) -> Vec<Row> {
+    let rows = chosen::possible(model).into_iter();
+    rows.map(|id| {
+        // Of several keys, the last is the one for a chosen message.
+        let keys = model.keymap().last_key(id).unwrap_or_default();
+        row(Choice::Action(id), id.action().title.to_owned(), keys)
+    })
+    .collect()
+}
+
+/// What others reacted with and what one used before comes first.
+fn emoji(model: &Model, seq: Seq) -> Vec<Row> {
+    let there = composing::shown(model, seq).map(|post| post.reactions).unwrap_or_default();
+    let there = there.into_iter().map(|reaction| reaction.emoji);
+    let first = there.chain(model.reading.emoji.iter().cloned());
+    let mut rows: Vec<Row> = Vec::new();
+    let all = emoji::all().filter_map(|emoji| Emoji::new(emoji).ok());
+    let mut seen = std::collections::BTreeSet::new();
+    for emoji in first.chain(all) {
+        if seen.insert(emoji.as_str().to_owned()) {
+            let words = text::harmless(emoji.as_str()).into_owned();
+            let note = emoji::codes(emoji.as_str());
+            rows.push(row(Choice::Emoji(seq, emoji), words, note));
+        }
+    }
+    rows
+}
+
+/// Each with a number, which finds it.
+fn links(links: &[Rc<str>], wanted: LinkUse) -> Vec<Row> {
+    let rows = links.iter().enumerate();
+    rows.map(|(number, link)| {
+        let words = format!("{}  {}", number + 1, text::harmless(link));
+        row(Choice::Link(Rc::clone(link), wanted), words, String::new())
+    })
+    .collect()
 }
 
 fn themes() -> Vec<Row> {
@@ -159,7 +208,8 @@ pub fn open_themes(model: &mut Model) -> Vec<Effect> {
     Vec::new()
 }
 
-fn open(model: &mut Model, kind: FinderKind) -> Vec<Effect> {
+/// Opens a finder with nothing typed.
+pub fn open(model: &mut Model, kind: FinderKind) -> Vec<Effect> {
     model.overlay = Some(Overlay::Finder(Finder::new(kind)));
     Vec::new()
 }
@@ -253,6 +303,14 @@ pub fn choose(model: &mut Model) -> Vec<Effect> {
         Choice::Theme(palette) => {
             model.overlay = None;
             keep_theme(model, palette)
+        }
+        Choice::Emoji(seq, emoji) => {
+            model.overlay = None;
+            chosen::react_with(model, seq, emoji)
+        }
+        Choice::Link(link, wanted) => {
+            model.overlay = None;
+            chosen::use_link(model, &link, wanted)
         }
     }
 }

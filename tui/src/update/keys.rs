@@ -5,7 +5,7 @@
 
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
-use super::{Effect, act, compose, finder, form, paste, start};
+use super::{Effect, act, chosen, compose, finder, form, paste, start};
 use crate::action::{ActionId, Chord, Found, Mode, chord};
 use crate::model::{LineEdit, Model, Overlay, Screen};
 
@@ -23,12 +23,13 @@ pub fn key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
             if !matches!(id, ActionId::Interrupt | ActionId::Quit) {
                 model.quit_asked = false;
             }
+            model.reading.delete_asked &= id == ActionId::Delete;
             act::perform(model, id, nth)
         }
         Found::Prefix => Vec::new(),
         Found::Nothing => {
             let pressed = std::mem::take(&mut model.pending);
-            model.quit_asked = false;
+            (model.quit_asked, model.reading.delete_asked) = (false, false);
             if waited { broken_off(model, key, &pressed) } else { unbound(model, key, context.mode) }
         }
     }
@@ -53,6 +54,12 @@ fn unbound(model: &mut Model, key: KeyEvent, mode: Mode) -> Vec<Effect> {
         Screen::Connecting => start::connecting_key(model, key),
         Screen::Menu(_) => start::menu_key(model, key),
         Screen::Form(_) => form::form_key(model, key),
+        Screen::Chat if model.reading.chosen.is_some() => {
+            model.inform(
+                "a message is chosen: Enter shows what can be done with it, Esc goes back to writing",
+            );
+            Vec::new()
+        }
         Screen::Chat if mode == Mode::Normal => Vec::new(),
         Screen::Chat => compose::key(model, key),
     }
@@ -87,6 +94,7 @@ pub fn paste(model: &mut Model, text: &str) -> Vec<Effect> {
         Screen::Chat => {
             // Who pastes means to write.
             model.mode = Mode::Insert;
+            chosen::leave(model);
             return paste::arrived(model, text);
         }
         Screen::Connecting | Screen::Menu(_) => {}

@@ -8,6 +8,7 @@ pub mod account;
 pub mod act;
 pub mod cache;
 pub mod channels;
+pub mod chosen;
 pub mod complete;
 pub mod compose;
 pub mod composing;
@@ -28,6 +29,7 @@ pub mod start;
 pub mod typing;
 pub mod unread;
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use crossterm::event::{KeyEvent, MouseEvent};
@@ -149,6 +151,10 @@ pub enum Effect {
         /// The text.
         text: String,
     },
+    /// Hand a text to the terminal's clipboard.
+    Copy(String),
+    /// Have the system open a link of a permitted scheme.
+    Open(Rc<str>),
     /// Draw everything anew.
     Redraw,
     /// Give the terminal back and stop until the shell continues us.
@@ -162,6 +168,7 @@ pub fn update(model: &mut Model, event: Event, now: Moment) -> Vec<Effect> {
     model.now = now;
     typing::expire(model);
     let drafts_before = drafts::seen(model);
+    let moves = matches!(event, Event::Key(_) | Event::Mouse(_));
     let mut effects = match event {
         Event::Key(key) => keys::key(model, key),
         Event::Paste(text) => keys::paste(model, &text),
@@ -185,6 +192,7 @@ pub fn update(model: &mut Model, event: Event, now: Moment) -> Vec<Effect> {
         Event::Failed(text) => failed(model, text),
         Event::Terminate => quit(),
     };
+    chosen::settle(model, moves);
     unread::settle(model, &mut effects);
     drafts::settle(model, drafts_before, &mut effects);
     effects

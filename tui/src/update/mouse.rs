@@ -2,7 +2,7 @@
 
 use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 
-use super::{Effect, act, channels, compose, finder, keys, preferences, scroll, start};
+use super::{Effect, act, channels, chosen, compose, finder, keys, preferences, scroll, start};
 use crate::action::Mode;
 use crate::model::{Model, Overlay};
 use crate::view::hits::{self, Hit};
@@ -49,9 +49,11 @@ fn press(model: &mut Model, column: u16, row: u16) -> Vec<Effect> {
         }
         Hit::Composer => {
             model.mode = Mode::Insert;
+            chosen::leave(model);
             Vec::new()
         }
-        Hit::Overlay | Hit::Timeline => Vec::new(),
+        Hit::Timeline => chosen::press(model, column, row),
+        Hit::Overlay => Vec::new(),
     }
 }
 

@@ -105,6 +105,24 @@ pub fn around(model: &mut Model) -> Vec<Effect> {
     effects
 }
 
+/// Moves the view as little as it takes to show a row whole.
+pub fn reveal(model: &mut Model, key: RowKey) {
+    let Some(channel) = model.current() else { return };
+    let Some((row, bottom)) = channel.row_index(key).zip(bottom_place(model, channel)) else { return };
+    let room = usize::from(layout::chat(model).timeline.height);
+    let top = top_place(model, channel).map_or(bottom, |top| top.min(bottom));
+    let lines = timeline::height(model, channel, row);
+    let first = Place { row, line: 0 };
+    let last = Place { row, line: lines.saturating_sub(1) };
+    if first < top {
+        anchor(model, first, bottom);
+    } else if last > down(model, channel, top, room.saturating_sub(1)) {
+        // Of what is higher than the view, the beginning is shown.
+        let place = up(model, channel, last, room.saturating_sub(1)).min(first);
+        anchor(model, place, bottom);
+    }
+}
+
 /// What is above the entry that was gone to has come: the view takes its lines, unless one has moved on.
 pub fn settle(model: &mut Model) {
     let height = layout::chat(model).timeline.height;

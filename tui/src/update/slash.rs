@@ -6,9 +6,10 @@ use mechat_client::Command;
 use mechat_protocol::request::ChannelKind;
 use mechat_protocol::{ChannelId, ChannelName, Content};
 
-use super::{Effect, act, channels, compose, composing, editor, finder, reading, scroll, start, unread};
+use super::{Effect, act, channels, chosen, compose, editor, finder, reading, scroll, start, unread};
 use crate::action::{self, ActionId as Id};
-use crate::model::overlay::Panel;
+use crate::model::channel::RowKey;
+use crate::model::overlay::{LinkUse, Panel};
 use crate::model::{Composer, Link, Model, Outgoing, Overlay, Sending};
 use crate::theme::{PALETTES, palette};
 
@@ -68,7 +69,16 @@ pub fn run(model: &mut Model, id: Id, arguments: &str) -> Vec<Effect> {
         Id::Invite => panel(model, Panel::Invite, None),
         Id::Connections => connections(model),
         Id::Logout => vec![Effect::Client(Command::Logout)],
-        Id::Reply => composing::reply_to_newest(model),
+        Id::Reply => chosen::reply(model),
+        Id::Select => chosen::select(model),
+        Id::Change => chosen::change(model),
+        Id::Delete => chosen::delete(model),
+        Id::React => chosen::react(model, arguments),
+        Id::TogglePin => chosen::toggle_pin(model),
+        Id::CopyText => chosen::copy_text(model),
+        Id::CopyLink => chosen::link(model, LinkUse::Copy),
+        Id::OpenLink => chosen::link(model, LinkUse::Open),
+        Id::ToQuoted => chosen::to_quoted(model),
         Id::Editor => editor::open(model),
         Id::Help => act::open_help(model, arguments.trim_start_matches('/')),
         Id::Themes => theme(model, arguments),
@@ -204,7 +214,7 @@ fn history(model: &mut Model, count: &str) -> Vec<Effect> {
     }
 }
 
-/// Sends the oldest refused message of the channel again, as a new one: the relay kept nothing of it.
+/// Sends the chosen refused message of the channel again, or the oldest, as a new one: the relay kept nothing of it.
 fn retry(model: &mut Model) -> Vec<Effect> {
     match take_failed(model) {
         Some(message) => compose::send(model, message.content, message.in_reply_to),
@@ -216,7 +226,7 @@ fn retry(model: &mut Model) -> Vec<Effect> {
     }
 }
 
-/// Drops the oldest refused message of the channel; its words can still be had with ↑.
+/// Drops the chosen refused message of the channel, or the oldest; its words can still be had with ↑.
 fn discard(model: &mut Model) -> Vec<Effect> {
     match take_failed(model).map(|message| message.content) {
         Some(Content::Text { text }) => {
@@ -230,7 +240,11 @@ fn discard(model: &mut Model) -> Vec<Effect> {
 }
 
 fn take_failed(model: &mut Model) -> Option<Outgoing> {
+    let chosen = model.reading.chosen;
     let outbox = &mut model.current_mut()?.outbox;
-    let at = outbox.iter().position(|message| matches!(message.sending, Sending::Failed(_)))?;
+    let failed = |message: &Outgoing| matches!(message.sending, Sending::Failed(_));
+    let is_chosen = |message: &Outgoing| chosen == Some(RowKey::Outgoing(message.nonce));
+    let at = outbox.iter().position(|message| failed(message) && is_chosen(message));
+    let at = at.or_else(|| outbox.iter().position(failed))?;
     Some(outbox.remove(at))
 }

@@ -165,12 +165,26 @@ fn notice(model: &Model, area: Rect, frame: &mut Frame<'_>) {
     );
 }
 
+/// What letters do while a message is chosen.
+fn chosen_words(model: &Model) -> String {
+    let said = [
+        (ActionId::Actions, "all"),
+        (ActionId::Reply, "reply"),
+        (ActionId::React, "react"),
+        (ActionId::Dismiss, "back"),
+    ];
+    let keys =
+        said.into_iter().filter_map(|(id, what)| Some(format!("{} {what}", model.keymap().last_key(id)?)));
+    format!("chosen: {}", keys.collect::<Vec<_>>().join("  "))
+}
+
 /// The line over the composer; while one reads older messages it says what is below.
 fn cue(model: &Model, area: Rect, frame: &mut Frame<'_>) {
     let width = usize::from(area.width);
     let rule = model.theme.style(Role::Rule);
     let key = model.keymap().first_key(ActionId::ScrollEnd).unwrap_or_else(|| "Esc".to_owned());
     let words = match model.current() {
+        Some(_) if model.reading.chosen.is_some() => Some((chosen_words(model), Role::Accent)),
         Some(channel) if channel.scroll != Scroll::Bottom => match channel.unread() {
             new if new.is_none() => Some((format!("older messages: {key} goes to the newest"), Role::Quiet)),
             new if new.news == 1 && !new.more => {

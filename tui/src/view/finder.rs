@@ -9,7 +9,7 @@ use unicode_segmentation::UnicodeSegmentation;
 use super::dialog;
 use super::form::{field_line, set_cursor};
 use crate::model::Model;
-use crate::model::overlay::{Finder, FinderKind};
+use crate::model::overlay::{Finder, FinderKind, LinkUse};
 use crate::text;
 use crate::theme::Role;
 use crate::update::finder::{self, Row};
@@ -26,7 +26,9 @@ const fn width(kind: &FinderKind) -> u16 {
     match kind {
         FinderKind::Switcher => 52,
         FinderKind::Palette => 74,
-        FinderKind::Themes(_) => 60,
+        FinderKind::Themes(_) | FinderKind::Actions => 60,
+        FinderKind::Emoji(_) => 44,
+        FinderKind::Links(..) => 74,
     }
 }
 
@@ -35,7 +37,7 @@ fn room(model: &Model, kind: &FinderKind) -> usize {
     let fits = usize::from(model.size.1).saturating_sub(HEAD + 6).max(1);
     let most = match kind {
         FinderKind::Palette => ROWS_MAX.max(usize::from(model.size.1) / 2),
-        FinderKind::Switcher | FinderKind::Themes(_) => ROWS_MAX,
+        _ => ROWS_MAX,
     };
     fits.min(most).min(finder::all(model, kind).len().max(ROWS_MIN))
 }
@@ -81,6 +83,9 @@ pub fn finder(model: &Model, finder: &Finder, frame: &mut Frame<'_>) {
         }
         FinderKind::Palette => ("Do", "Everything one can do", "nothing has these letters; F1 lists all"),
         FinderKind::Themes(_) => ("Theme", "Themes", "no theme has these letters"),
+        FinderKind::Actions => ("Do", "This message", "nothing has these letters"),
+        FinderKind::Emoji(_) => ("Emoji", "React", "no emoji has these letters"),
+        FinderKind::Links(..) => ("Link", "Links of this message", "no link has these letters"),
     };
     let rows = room(model, &finder.kind);
     let (field, cursor) = field_line(model, label, &finder.filter, true, columns);
@@ -104,6 +109,10 @@ fn foot(model: &Model, finder: &Finder, found: usize, columns: usize) -> Line<'s
         FinderKind::Switcher => "Enter goes there  # @ narrow  Esc closes",
         FinderKind::Palette => "Enter does it  Esc closes",
         FinderKind::Themes(_) => "Enter keeps it  Esc goes back",
+        FinderKind::Actions => "Enter does it  Esc closes",
+        FinderKind::Emoji(_) => "Enter reacts, or takes it back  Esc closes",
+        FinderKind::Links(_, LinkUse::Open) => "a number, Enter opens it  Esc closes",
+        FinderKind::Links(_, LinkUse::Copy) => "a number, Enter copies it  Esc closes",
     };
     let count = format!("{}/{found}", (finder.selected + 1).min(found));
     let keys = text::fit(keys, columns.saturating_sub(text::width(&count) + 1));
