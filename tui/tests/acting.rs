@@ -5,9 +5,10 @@ mod stage;
 use std::collections::BTreeSet;
 
 use crossterm::event::{KeyCode, KeyModifiers, MouseButton, MouseEventKind};
+use mechat_client::event::Link;
 use mechat_client::{Command, Event as ClientEvent, OutboxState};
-use mechat_protocol::reply::ErrorReply;
-use mechat_protocol::{Amendment, Body, ChannelId, Content, Emoji, Entry, ErrorCode, Nonce, Seq};
+use mechat_protocol::reply::{ErrorReply, Found, Posts};
+use mechat_protocol::{Amendment, Body, ChannelId, Content, Emoji, Entry, ErrorCode, Nonce, RequestId, Seq};
 use mechat_tui::model::channel::RowKey;
 use mechat_tui::model::{Overlay, Scroll};
 use mechat_tui::update::Effect;
@@ -341,6 +342,129 @@ fn another_channel_has_no_choice_and_every_preset_can_choose() {
     }
 }
 
+fn searching(size: (u16, u16)) -> Stage {
+    let mut stage = chat(size);
+    stage.enter("/search-all way");
+    stage
+}
+
+fn found(stage: &mut Stage, ticket: u64, entries: Vec<Entry>, next: Option<u64>) {
+    let found = Found { id: RequestId(1), entries, next };
+    stage.client(ClientEvent::Found { ticket, result: Ok(found) });
+}
+
+fn results(size: (u16, u16)) -> Stage {
+    let mut stage = searching(size);
+    let far = format!("{} this is the way", "a long story ".repeat(8));
+    let entries = vec![message(1, 6, "misha", "on my way"), message(2, 40, "polina", &far)];
+    found(&mut stage, 1, entries, Some(7));
+    stage
+}
+
+#[test]
+fn what_the_relay_found_is_listed_paged_and_gone_to() {
+    let mut stage = searching((80, 24));
+    let asked = stage.commands();
+    assert!(
+        matches!(asked.as_slice(), [one] if one.contains("Search { ticket: 1, query: Query(\"way\"), channel: None"))
+    );
+    found(&mut stage, 99, vec![message(1, 2, "alexey", "of another question")], None);
+    assert!(!stage.shows("of another question") && stage.shows("asking the relay"), "{}", stage.picture());
+    let mut stage = results((80, 24));
+    assert!(stage.shows("#lobby @misha: on my way") && stage.shows("this is the way"), "{}", stage.picture());
+    stage.take();
+    stage.key(KeyCode::Down).key(KeyCode::Down).key(KeyCode::Enter);
+    let asked = stage.commands();
+    assert!(matches!(asked.as_slice(), [one] if one.contains("after: Some(7)")), "{asked:?}");
+    found(&mut stage, 1, vec![message(1, 2, "alexey", "the oldest way")], None);
+    assert!(stage.shows("the oldest way") && !stage.shows("more…"), "{}", stage.picture());
+    stage.key(KeyCode::Up).key(KeyCode::Enter);
+    assert_eq!((stage.model.current, chosen(&stage)), (Some(ChannelId(2)), Some(40)), "{}", stage.picture());
+    let asked = stage.take();
+    let reads = |effect: &Effect| format!("{effect:?}").contains("After { seq: Seq(39) }");
+    assert!(asked.iter().any(reads), "{asked:?}");
+}
+
+#[test]
+fn other_words_are_asked_for_and_ctrl_r_turns_to_everywhere() {
+    let mut stage = chat((80, 24));
+    stage.chord(CTRL, KeyCode::Char('r'));
+    assert!(stage.commands().is_empty() && stage.shows("type words and press Enter"), "{}", stage.picture());
+    stage.enter("one");
+    assert!(stage.commands().iter().any(|command| command.contains("channel: Some(ChannelId(1))")));
+    stage.enter("x");
+    assert!(stage.commands().iter().any(|command| command.contains("Query(\"onex\")")));
+    stage.chord(CTRL, KeyCode::Char('r'));
+    assert!(stage.commands().iter().any(|command| command.contains("channel: None")));
+    let error = ErrorReply::new(None, ErrorCode::Forbidden, "not \u{1b}[31mhere");
+    stage.client(ClientEvent::Found { ticket: 4, result: Err(error) });
+    assert!(stage.shows("the relay refused") && stage.shows("not ") && !stage.shows("\u{1b}"));
+}
+
+#[test]
+fn without_a_connection_what_is_loaded_is_searched_and_that_is_said() {
+    let mut stage = chat((120, 36));
+    stage.client(ClientEvent::Link(Link::Down {
+        reason: "gone".into(),
+        close: None,
+        attempt: 1,
+        retry_in: std::time::Duration::from_secs(4),
+    }));
+    stage.take();
+    stage.enter("/search WAY on");
+    assert!(stage.commands().is_empty());
+    assert!(
+        stage.shows("@misha: on my way") && stage.shows("offline: only what is loaded"),
+        "{}",
+        stage.picture()
+    );
+    stage.key(KeyCode::Enter);
+    assert_eq!(chosen(&stage), Some(6));
+}
+
+#[test]
+fn pins_are_listed_and_what_is_unpinned_meanwhile_goes() {
+    let mut stage = selecting((80, 24));
+    stage.key(KeyCode::Char('p')).chord(KeyModifiers::ALT, KeyCode::Char('p'));
+    assert!(stage.shows("Pinned messages") && stage.shows("@vera: the ░░░░░░ one"), "{}", stage.picture());
+    let seq = Seq(8);
+    let by = |on| {
+        entry(1, if on { 9 } else { 10 }, "polina", Body::Amended { amendment: Amendment::Pin { seq, on } })
+    };
+    stage.live(by(true)).live(by(false));
+    stage.model.current_mut().expect("a channel").amending.clear();
+    assert!(!stage.shows("@vera: the ░░░░░░ one"), "{}", stage.picture());
+}
+
+#[test]
+fn a_thread_shows_root_and_answers_and_is_answered_at_its_root() {
+    let mut stage = selecting((80, 24));
+    stage.key(KeyCode::Up).take();
+    stage.key(KeyCode::Char('t'));
+    assert!(
+        stage.commands().iter().any(|command| command.contains("Replies { seq: Seq(5) }")),
+        "of its root"
+    );
+    let posts = Posts {
+        id: RequestId(1),
+        channel: ChannelId(1),
+        entries: vec![reply(1, 3, "polina", "from long ago", 5)],
+        more: false,
+    };
+    stage.client(ClientEvent::Posts { ticket: 1, result: Ok(posts) });
+    stage.live(reply(1, 9, "polina", "and just now", 5));
+    for text in ["@vera: see https", "@alexey: which one?", "from long ago", "and just now"] {
+        assert!(stage.shows(text), "{text}:\n{}", stage.picture());
+    }
+    stage.take();
+    stage.chord(CTRL, KeyCode::Char('r')).enter("neither");
+    let said = stage.take().into_iter().find_map(|effect| match effect {
+        Effect::Client(Command::Say { in_reply_to, .. }) => in_reply_to,
+        _ => None,
+    });
+    assert_eq!(said, Some(Seq(5)));
+}
+
 macro_rules! scenes {
     ($($name:ident: $scene:expr;)+) => {
         $(#[test]
@@ -360,6 +484,12 @@ scenes! {
     the_emoji_to_react_with: |size| {
         let mut stage = selecting(size);
         stage.key(KeyCode::Char('+')).type_text("heart");
+        stage
+    };
+    what_was_found: results;
+    a_thread: |size| {
+        let mut stage = selecting(size);
+        stage.key(KeyCode::Up).key(KeyCode::Char('t'));
         stage
     };
     the_links_of_a_message: |size| {

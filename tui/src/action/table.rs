@@ -148,6 +148,30 @@ pub static ACTIONS: &[Action] = &[
         "",
         &[],
     ),
+    action(Id::Thread, "thread", Messages, Chosen, &["t"], "the message with all answers to it").typed(
+        "thread",
+        &[],
+        "",
+        &[],
+    ),
+    action(Id::Search, "search", Reading, Chat, &["Ctrl-R"], "search what was said in this channel").typed(
+        "search",
+        &["find"],
+        "[WORDS]",
+        &[Argument::Text],
+    ),
+    action(Id::SearchAll, "search-all", Reading, Chat, &[], "search what was said everywhere").typed(
+        "search-all",
+        &[],
+        "[WORDS]",
+        &[Argument::Text],
+    ),
+    action(Id::Pins, "pins", Reading, Chat, &["Alt-P"], "what is pinned in this channel").typed(
+        "pins",
+        &[],
+        "",
+        &[],
+    ),
     action(
         Id::Switcher,
         "switcher",

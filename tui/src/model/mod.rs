@@ -9,6 +9,7 @@ pub mod channel;
 pub mod composer;
 pub mod draft;
 pub mod link;
+pub mod listing;
 pub mod overlay;
 pub mod past;
 pub mod pasted;
@@ -251,6 +252,8 @@ pub struct Model {
     pub panes: Panes,
     /// How messages are read.
     pub reading: Reading,
+    /// Questions to the relay so far whose answers have to find their list.
+    pub tickets: u64,
 }
 
 /// What the model starts from.
@@ -320,6 +323,7 @@ impl Model {
             outbox_fails: false,
             panes: Panes::default(),
             reading: Reading::default(),
+            tickets: 0,
         }
     }
 

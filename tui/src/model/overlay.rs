@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use mechat_protocol::Seq;
 
+use super::listing::{Listed, Listing};
 use super::{LineEdit, Pasted};
 use crate::theme::Theme;
 
@@ -46,6 +47,8 @@ pub enum FinderKind {
     Emoji(Seq),
     /// Links of a message, and what shall become of the one that is taken.
     Links(Vec<Rc<str>>, LinkUse),
+    /// Messages from anywhere.
+    Listing(Listing),
 }
 
 /// What becomes of a link.
@@ -61,6 +64,11 @@ impl Finder {
     /// Nothing typed yet.
     pub fn new(kind: FinderKind) -> Self {
         Self { kind, filter: LineEdit::default(), selected: 0 }
+    }
+
+    /// Whether the letters are a question, and do not narrow what is there.
+    pub const fn searches(&self) -> bool {
+        matches!(&self.kind, FinderKind::Listing(Listing { what: Listed::Found { .. }, .. }))
     }
 }
 

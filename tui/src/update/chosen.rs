@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use mechat_protocol::{AccountName, Amendment, Body, Content, Emoji, Entry, Seq};
 
-use super::{Effect, composing, finder, scroll};
+use super::{Effect, composing, finder, listing, scroll};
 use crate::action::ActionId as Id;
 use crate::emoji;
 use crate::markup::Markup;
@@ -330,6 +330,13 @@ pub fn to_quoted(model: &mut Model) -> Vec<Effect> {
     go_to(model, seq)
 }
 
+/// Shows the thread of a message.
+pub fn thread(model: &mut Model) -> Vec<Effect> {
+    let answers = |entry: &Entry| matches!(&entry.body, Body::Message(post) if post.in_reply_to.is_some());
+    let Some(seq) = meant_seq(model, answers) else { return Vec::new() };
+    listing::thread(model, seq)
+}
+
 /// Lists what can be done with the chosen message.
 pub fn open_actions(model: &mut Model) -> Vec<Effect> {
     if model.reading.chosen.is_some() {
@@ -362,6 +369,7 @@ pub fn possible(model: &Model) -> Vec<Id> {
         (Id::Reply, true),
         (Id::React, true),
         (Id::Change, own && text.is_some()),
+        (Id::Thread, true),
         (Id::ToQuoted, post.in_reply_to.is_some()),
         (Id::OpenLink, !markup.links.is_empty()),
         (Id::CopyText, text.is_some()),

@@ -5,9 +5,9 @@
 use std::rc::Rc;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use mechat_protocol::{AccountName, ChannelName, Emoji, Seq};
+use mechat_protocol::{AccountName, ChannelId, ChannelName, Emoji, Seq};
 
-use super::{Effect, act, channels, chosen, composing, keys};
+use super::{Effect, act, channels, chosen, composing, keys, listing};
 use crate::action::{ACTIONS, ActionId, Group};
 use crate::emoji;
 use crate::fuzzy::{Fit, Search};
@@ -31,6 +31,10 @@ pub enum Choice {
     Emoji(Seq, Emoji),
     /// A link, and what becomes of it.
     Link(Rc<str>, LinkUse),
+    /// A message of a list.
+    Message(ChannelId, Seq),
+    /// The next page of a list.
+    More,
 }
 
 /// A row, harmless.
@@ -53,6 +57,10 @@ pub fn rows(model: &Model) -> Vec<Row> {
     let Some(Overlay::Finder(finder)) = &model.overlay else { return Vec::new() };
     let letters = finder.filter.text().trim();
     let mut rows = all(model, &finder.kind);
+    if finder.searches() {
+        // The letters are the question, which the relay answers.
+        return rows;
+    }
     match letters.chars().next() {
         Some('#') => rows.retain(|row| matches!(row.choice, Choice::Channel(_))),
         Some('@') => rows.retain(|row| matches!(row.choice, Choice::Person(_))),
@@ -80,6 +88,7 @@ pub fn all(model: &Model, kind: &FinderKind) -> Vec<Row> {
         FinderKind::Palette => actions(model),
         FinderKind::Themes(_) => themes(),
         FinderKind::Actions => possible(model),
+        FinderKind::Listing(list) => listing::rows(model, list),
         FinderKind::Emoji(seq) => emoji(model, *seq),
         FinderKind::Links(links, wanted) => self::links(links, *wanted),
     }
@@ -219,7 +228,8 @@ pub fn key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
     let control = key.modifiers.contains(KeyModifiers::CONTROL);
     match key.code {
         KeyCode::Esc => return cancel(model),
-        KeyCode::Enter => return choose(model),
+        KeyCode::Enter => return listing::asks(model).unwrap_or_else(|| choose(model)),
+        KeyCode::Char('r') if control => return listing::turn(model),
         KeyCode::Up | KeyCode::BackTab => step(model, -1),
         KeyCode::Down | KeyCode::Tab => step(model, 1),
         KeyCode::Char('p' | 'k') if control => step(model, -1),
@@ -308,6 +318,8 @@ pub fn choose(model: &mut Model) -> Vec<Effect> {
             model.overlay = None;
             chosen::react_with(model, seq, emoji)
         }
+        Choice::Message(channel, seq) => listing::go_to(model, channel, seq),
+        Choice::More => listing::more(model),
         Choice::Link(link, wanted) => {
             model.overlay = None;
             chosen::use_link(model, &link, wanted)

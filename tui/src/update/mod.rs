@@ -18,6 +18,7 @@ pub mod finder;
 pub mod form;
 pub mod keys;
 pub mod link;
+pub mod listing;
 pub mod mouse;
 pub mod paste;
 pub mod popup;
@@ -244,10 +245,9 @@ fn client(model: &mut Model, event: ClientEvent) -> Vec<Effect> {
         ClientEvent::CaughtUp => link::caught_up(model),
         ClientEvent::Marks { channel, marks } => channels::marks(model, channel, marks),
         ClientEvent::Typing { channel, accounts } => typing::told(model, channel, accounts),
-        ClientEvent::Found { .. }
-        | ClientEvent::Posts { .. }
-        | ClientEvent::Profile { .. }
-        | ClientEvent::Called { .. } => Vec::new(),
+        ClientEvent::Found { ticket, result } => listing::found(model, ticket, result),
+        ClientEvent::Posts { ticket, result } => listing::posts(model, ticket, result),
+        ClientEvent::Profile { .. } | ClientEvent::Called { .. } => Vec::new(),
         ClientEvent::Stopped => link::stopped(model),
     }
 }

@@ -6,7 +6,9 @@ use mechat_client::Command;
 use mechat_protocol::request::ChannelKind;
 use mechat_protocol::{ChannelId, ChannelName, Content};
 
-use super::{Effect, act, channels, chosen, compose, editor, finder, reading, scroll, start, unread};
+use super::{
+    Effect, act, channels, chosen, compose, editor, finder, listing, reading, scroll, start, unread,
+};
 use crate::action::{self, ActionId as Id};
 use crate::model::channel::RowKey;
 use crate::model::overlay::{LinkUse, Panel};
@@ -79,6 +81,10 @@ pub fn run(model: &mut Model, id: Id, arguments: &str) -> Vec<Effect> {
         Id::CopyLink => chosen::link(model, LinkUse::Copy),
         Id::OpenLink => chosen::link(model, LinkUse::Open),
         Id::ToQuoted => chosen::to_quoted(model),
+        Id::Thread => chosen::thread(model),
+        Id::Search => listing::search(model, arguments, false),
+        Id::SearchAll => listing::search(model, arguments, true),
+        Id::Pins => listing::pins(model),
         Id::Editor => editor::open(model),
         Id::Help => act::open_help(model, arguments.trim_start_matches('/')),
         Id::Themes => theme(model, arguments),

@@ -9,6 +9,7 @@ use unicode_segmentation::UnicodeSegmentation;
 use super::dialog;
 use super::form::{field_line, set_cursor};
 use crate::model::Model;
+use crate::model::listing::{Answer, Listed, Listing};
 use crate::model::overlay::{Finder, FinderKind, LinkUse};
 use crate::text;
 use crate::theme::Role;
@@ -29,6 +30,7 @@ const fn width(kind: &FinderKind) -> u16 {
         FinderKind::Themes(_) | FinderKind::Actions => 60,
         FinderKind::Emoji(_) => 44,
         FinderKind::Links(..) => 74,
+        FinderKind::Listing(_) => 100,
     }
 }
 
@@ -37,6 +39,8 @@ fn room(model: &Model, kind: &FinderKind) -> usize {
     let fits = usize::from(model.size.1).saturating_sub(HEAD + 6).max(1);
     let most = match kind {
         FinderKind::Palette => ROWS_MAX.max(usize::from(model.size.1) / 2),
+        // What comes later must not make the box jump.
+        FinderKind::Listing(_) => return fits.min(ROWS_MAX),
         _ => ROWS_MAX,
     };
     fits.min(most).min(finder::all(model, kind).len().max(ROWS_MIN))
@@ -77,7 +81,7 @@ fn area(model: &Model, finder: &Finder) -> Rect {
 /// Draws it.
 pub fn finder(model: &Model, finder: &Finder, frame: &mut Frame<'_>) {
     let columns = dialog::room(model, width(&finder.kind));
-    let (label, title, empty) = match finder.kind {
+    let (label, title, empty) = match &finder.kind {
         FinderKind::Switcher => {
             ("Go to", "Channels and people", "nothing has these letters; /join #CHANNEL joins a channel")
         }
@@ -86,6 +90,7 @@ pub fn finder(model: &Model, finder: &Finder, frame: &mut Frame<'_>) {
         FinderKind::Actions => ("Do", "This message", "nothing has these letters"),
         FinderKind::Emoji(_) => ("Emoji", "React", "no emoji has these letters"),
         FinderKind::Links(..) => ("Link", "Links of this message", "no link has these letters"),
+        FinderKind::Listing(list) => listing_words(list),
     };
     let rows = room(model, &finder.kind);
     let (field, cursor) = field_line(model, label, &finder.filter, true, columns);
@@ -104,18 +109,54 @@ pub fn finder(model: &Model, finder: &Finder, frame: &mut Frame<'_>) {
     set_cursor(frame, inside, 0, cursor);
 }
 
+fn listing_words(list: &Listing) -> (&'static str, &'static str, &'static str) {
+    let nothing = match &list.answer {
+        Answer::Unasked => "type words and press Enter",
+        Answer::Waiting => "asking the relay…",
+        Answer::Here => "nothing was found",
+        Answer::Offline => "offline, and nothing of it is loaded here",
+        Answer::Refused(_) => "the relay refused",
+    };
+    match &list.what {
+        Listed::Found { channel: Some(_), .. } => ("Search", "Search this channel", nothing),
+        Listed::Found { channel: None, .. } => ("Search", "Search everywhere", nothing),
+        Listed::Pins(_) if list.answer == Answer::Here => {
+            ("Pinned", "Pinned messages", "nothing is pinned here")
+        }
+        Listed::Pins(_) => ("Pinned", "Pinned messages", nothing),
+        Listed::Thread(..) => ("Thread", "Thread", nothing),
+    }
+}
+
+/// What keys do in a list; what has gone wrong comes first.
+fn listing_keys(list: &Listing) -> String {
+    let keys = match &list.what {
+        Listed::Found { channel: Some(_), .. } => "Enter searches, goes there  Ctrl-R everywhere  Esc closes",
+        Listed::Found { channel: None, .. } => "Enter searches, goes there  Ctrl-R this channel  Esc closes",
+        Listed::Pins(_) => "Enter goes there  Esc closes",
+        Listed::Thread(..) => "Enter goes there  Ctrl-R replies  Esc closes",
+    };
+    match &list.answer {
+        Answer::Offline => format!("offline: only what is loaded here  {keys}"),
+        Answer::Waiting => format!("asking the relay…  {keys}"),
+        Answer::Refused(why) => format!("✗ {}", text::harmless(why)),
+        Answer::Unasked | Answer::Here => keys.to_owned(),
+    }
+}
+
 fn foot(model: &Model, finder: &Finder, found: usize, columns: usize) -> Line<'static> {
-    let keys = match finder.kind {
-        FinderKind::Switcher => "Enter goes there  # @ narrow  Esc closes",
-        FinderKind::Palette => "Enter does it  Esc closes",
-        FinderKind::Themes(_) => "Enter keeps it  Esc goes back",
-        FinderKind::Actions => "Enter does it  Esc closes",
-        FinderKind::Emoji(_) => "Enter reacts, or takes it back  Esc closes",
-        FinderKind::Links(_, LinkUse::Open) => "a number, Enter opens it  Esc closes",
-        FinderKind::Links(_, LinkUse::Copy) => "a number, Enter copies it  Esc closes",
+    let keys = match &finder.kind {
+        FinderKind::Switcher => "Enter goes there  # @ narrow  Esc closes".to_owned(),
+        FinderKind::Palette => "Enter does it  Esc closes".to_owned(),
+        FinderKind::Themes(_) => "Enter keeps it  Esc goes back".to_owned(),
+        FinderKind::Actions => "Enter does it  Esc closes".to_owned(),
+        FinderKind::Emoji(_) => "Enter reacts, or takes it back  Esc closes".to_owned(),
+        FinderKind::Listing(list) => listing_keys(list),
+        FinderKind::Links(_, LinkUse::Open) => "a number, Enter opens it  Esc closes".to_owned(),
+        FinderKind::Links(_, LinkUse::Copy) => "a number, Enter copies it  Esc closes".to_owned(),
     };
     let count = format!("{}/{found}", (finder.selected + 1).min(found));
-    let keys = text::fit(keys, columns.saturating_sub(text::width(&count) + 1));
+    let keys = text::fit(&keys, columns.saturating_sub(text::width(&count) + 1));
     let quiet = model.theme.style(Role::Quiet);
     Line::from(vec![Span::styled(keys, quiet), Span::styled(format!(" {count}"), quiet)])
 }
