@@ -7,8 +7,10 @@ use std::collections::BTreeSet;
 use crossterm::event::{KeyCode, KeyModifiers, MouseButton, MouseEventKind};
 use mechat_client::event::Link;
 use mechat_client::{Command, Event as ClientEvent, OutboxState};
-use mechat_protocol::reply::{ErrorReply, Found, Posts};
-use mechat_protocol::{Amendment, Body, ChannelId, Content, Emoji, Entry, ErrorCode, Nonce, RequestId, Seq};
+use mechat_protocol::reply::{ErrorReply, Found, Posts, Presence, Profile};
+use mechat_protocol::{
+    Amendment, Body, ChannelId, Content, Emoji, Entry, ErrorCode, Nonce, RequestId, Seq, Topic,
+};
 use mechat_tui::model::channel::RowKey;
 use mechat_tui::model::{Overlay, Scroll};
 use mechat_tui::update::Effect;
@@ -465,6 +467,79 @@ fn a_thread_shows_root_and_answers_and_is_answered_at_its_root() {
     assert_eq!(said, Some(Seq(5)));
 }
 
+#[test]
+fn the_topic_is_shown_set_and_cleared() {
+    let mut stage = chat((80, 24));
+    stage.enter("/topic");
+    assert!(stage.shows("has no topic"), "{}", stage.picture());
+    stage.enter("/topic All about crabs").enter("/topic -");
+    let set = |text: &str| Amendment::SetTopic { topic: Topic::new(text.into()).expect("a topic") };
+    assert_eq!(amendments(&mut stage), [set("All about crabs"), set("")]);
+    stage.live(entry(1, 9, "vera", Body::Amended { amendment: set("Crabs") }));
+    assert!(stage.shows("#lobby · Crabs"), "{}", stage.picture());
+}
+
+#[test]
+fn a_muted_channel_looks_so_and_does_not_count() {
+    let mut stage = chat((80, 24));
+    stage.enter("/mute");
+    assert!(stage.commands().iter().any(|command| command.contains("level: Some(None)")));
+    assert!(stage.shows("▸ #lobby  off"), "{}", stage.picture());
+    stage.enter("/switch rust").live(message(1, 9, "vera", "hello"));
+    assert!(!stage.shows("unread elsewhere"), "{}", stage.picture());
+    stage.enter("/switch lobby").enter("/notify mentions").enter("/switch rust");
+    stage.live(message(1, 10, "vera", "hello")).live(message(1, 11, "vera", "@misha hello"));
+    assert!(stage.shows("1 unread elsewhere"), "{}", stage.picture());
+    stage.enter("/notify loudly");
+    assert!(stage.shows("/notify mentions, or"), "{}", stage.picture());
+}
+
+fn inbox(size: (u16, u16)) -> Stage {
+    let mut stage = chat(size);
+    stage.live(message(2, 2, "polina", "over here")).live(message(2, 3, "polina", "@misha, hello?"));
+    stage.chord(KeyModifiers::ALT, KeyCode::Char('i'));
+    stage
+}
+
+#[test]
+fn the_inbox_shows_what_is_unread_and_marks_it_or_goes_there() {
+    let mut stage = inbox((80, 24));
+    assert!(stage.shows("2 unread, 1 naming you") && stage.shows("@misha, hello?"), "{}", stage.picture());
+    stage.chord(CTRL, KeyCode::Char('r'));
+    assert!(stage.shows("nothing is unread"), "{}", stage.picture());
+    let mut stage = inbox((80, 24));
+    stage.key(KeyCode::Enter);
+    assert_eq!(stage.model.current, Some(ChannelId(2)));
+}
+
+#[test]
+fn a_profile_is_of_the_sender_or_of_whom_one_names() {
+    let mut stage = selecting((80, 24));
+    stage.key(KeyCode::Char('u'));
+    assert!(
+        stage.commands().iter().any(|command| command.contains("ReadProfile") && command.contains("vera"))
+    );
+    let profile = Profile {
+        id: RequestId(1),
+        account: stage::account("vera"),
+        registered_ms: mechat_protocol::UnixMillis(stage::NOON),
+        admin: true,
+        presence: Presence::Connected,
+    };
+    let ticket = stage.model.tickets;
+    stage.client(ClientEvent::Profile { ticket, result: Ok(profile) });
+    assert!(
+        stage.shows("@vera, connected, admin of the relay") && stage.shows("seen in #lobby"),
+        "{}",
+        stage.picture()
+    );
+    stage.key(KeyCode::Esc).key(KeyCode::Esc).enter("/profile nobody");
+    let error = ErrorReply::new(None, ErrorCode::Forbidden, "there is nobody of this name");
+    let ticket = stage.model.tickets;
+    stage.client(ClientEvent::Profile { ticket, result: Err(error) });
+    assert!(stage.shows("the profile could not be read"), "{}", stage.picture());
+}
+
 macro_rules! scenes {
     ($($name:ident: $scene:expr;)+) => {
         $(#[test]
@@ -487,6 +562,7 @@ scenes! {
         stage
     };
     what_was_found: results;
+    the_inbox: inbox;
     a_thread: |size| {
         let mut stage = selecting(size);
         stage.key(KeyCode::Up).key(KeyCode::Char('t'));

@@ -180,6 +180,36 @@ pub static ACTIONS: &[Action] = &[
         &["Ctrl-K"],
         "find a channel or a person by a few letters",
     ),
+    action(Id::Inbox, "inbox", Channels, Chat, &["Alt-I"], "what is unread, and who named you").typed(
+        "inbox",
+        &["unread"],
+        "",
+        &[],
+    ),
+    action(Id::Topic, "topic", Channels, Chat, &[], "what the channel is about; - clears it").typed(
+        "topic",
+        &[],
+        "[TEXT]",
+        &[Argument::Text],
+    ),
+    action(Id::Mute, "mute", Channels, Chat, &[], "mute the channel, or no longer").typed(
+        "mute",
+        &["unmute"],
+        "",
+        &[],
+    ),
+    action(Id::Notify, "notify", Channels, Chat, &[], "what counts in the channel").typed(
+        "notify",
+        &[],
+        "all|mentions|none",
+        &[Argument::Word(&["all", "mentions", "none"])],
+    ),
+    action(Id::Profile, "profile", People, Chat, &["chosen:u"], "who somebody is").typed(
+        "profile",
+        &["whois"],
+        "[NAME]",
+        &[Argument::Person],
+    ),
     action(Id::NextUnread, "next-unread", Channels, Chat, &["Alt-A"], "next channel with something unread"),
     action(Id::FirstUnread, "first-unread", Reading, Chat, &["Alt-U"], "to the first unread message"),
     action(

@@ -337,6 +337,11 @@ impl Channel {
         }
     }
 
+    /// Whether one wants to be told of nothing in it.
+    pub fn is_muted(&self) -> bool {
+        self.info.marks.is_some_and(|marks| marks.level == Level::None)
+    }
+
     /// Up to where it was read.
     pub const fn read(&self) -> Seq {
         self.unread.read()

@@ -28,7 +28,7 @@ use jiff::tz::TimeZone;
 use mechat_client::SignedIn;
 use mechat_client::cache::Snapshot;
 use mechat_protocol::limits::TEXT_LEN_MAX;
-use mechat_protocol::reply::{ChannelInfo, ConnectionRow, Participant, Presence, Welcome};
+use mechat_protocol::reply::{ChannelInfo, ConnectionRow, Participant, Presence, Profile, Welcome};
 use mechat_protocol::{
     AccountName, ChannelId, ChannelName, Fingerprint, Invite, Nonce, RelayAddress, UnixMillis,
 };
@@ -252,6 +252,8 @@ pub struct Model {
     pub panes: Panes,
     /// How messages are read.
     pub reading: Reading,
+    /// Who was asked about last, once the relay told.
+    pub profile: Option<Profile>,
     /// Questions to the relay so far whose answers have to find their list.
     pub tickets: u64,
 }
@@ -323,6 +325,7 @@ impl Model {
             outbox_fails: false,
             panes: Panes::default(),
             reading: Reading::default(),
+            profile: None,
             tickets: 0,
         }
     }

@@ -49,6 +49,8 @@ pub enum FinderKind {
     Links(Vec<Rc<str>>, LinkUse),
     /// Messages from anywhere.
     Listing(Listing),
+    /// Channels with something unread.
+    Inbox,
 }
 
 /// What becomes of a link.
@@ -87,6 +89,8 @@ pub enum Panel {
     Connections,
     /// The invite link.
     Invite,
+    /// Who somebody is.
+    Profile,
     /// Where the configuration is, and what is wrong in it.
     Configuration,
 }

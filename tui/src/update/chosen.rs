@@ -171,6 +171,11 @@ fn own_name(model: &Model) -> Option<AccountName> {
     model.account.as_ref().map(|account| account.name.clone())
 }
 
+/// Who sent the chosen message.
+pub fn sender(model: &Model) -> Option<AccountName> {
+    model.reading.chosen.and_then(|_| meant(model, |_| true)).map(|entry| entry.sender.clone())
+}
+
 /// Answers the chosen message, or the newest one of somebody else.
 pub fn reply(model: &mut Model) -> Vec<Effect> {
     if model.reading.chosen.is_none() {
@@ -376,6 +381,7 @@ pub fn possible(model: &Model) -> Vec<Id> {
         (Id::CopyLink, !markup.links.is_empty()),
         (Id::ToggleSpoilers, spoiler),
         (Id::TogglePin, host),
+        (Id::Profile, true),
         (Id::Delete, own || host),
     ]
     .into_iter()

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use mechat_protocol::{AccountName, ChannelId, ChannelName, Emoji, Seq};
 
-use super::{Effect, act, channels, chosen, composing, keys, listing};
+use super::{Effect, about, act, channels, chosen, composing, keys, listing};
 use crate::action::{ACTIONS, ActionId, Group};
 use crate::emoji;
 use crate::fuzzy::{Fit, Search};
@@ -88,6 +88,7 @@ pub fn all(model: &Model, kind: &FinderKind) -> Vec<Row> {
         FinderKind::Palette => actions(model),
         FinderKind::Themes(_) => themes(),
         FinderKind::Actions => possible(model),
+        FinderKind::Inbox => about::inbox_rows(model),
         FinderKind::Listing(list) => listing::rows(model, list),
         FinderKind::Emoji(seq) => emoji(model, *seq),
         FinderKind::Links(links, wanted) => self::links(links, *wanted),
@@ -229,7 +230,7 @@ pub fn key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
     match key.code {
         KeyCode::Esc => return cancel(model),
         KeyCode::Enter => return listing::asks(model).unwrap_or_else(|| choose(model)),
-        KeyCode::Char('r') if control => return listing::turn(model),
+        KeyCode::Char('r') if control => return turn(model),
         KeyCode::Up | KeyCode::BackTab => step(model, -1),
         KeyCode::Down | KeyCode::Tab => step(model, 1),
         KeyCode::Char('p' | 'k') if control => step(model, -1),
@@ -246,6 +247,20 @@ pub fn key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
         }
     }
     preview(model);
+    Vec::new()
+}
+
+/// The key beside Enter: what else can be done with the row, or with the list.
+fn turn(model: &mut Model) -> Vec<Effect> {
+    let Some(Overlay::Finder(Finder { kind: FinderKind::Inbox, selected, .. })) = &model.overlay else {
+        return listing::turn(model);
+    };
+    if let Some(Row { choice: Choice::Channel(name), .. }) = rows(model).get(*selected)
+        && let Some(id) = model.channel_named(name).map(|channel| channel.info.channel)
+    {
+        about::read_row(model, id);
+        step(model, 0);
+    }
     Vec::new()
 }
 

@@ -302,7 +302,7 @@ fn row(model: &Model, listing: &Listing, entry: &Entry, wanted: &[String]) -> Ro
 }
 
 /// What a message says, in one line, spoilers covered.
-fn said(entry: &Entry) -> String {
+pub fn said(entry: &Entry) -> String {
     match &entry.body {
         Body::Message(post) => match &post.content {
             Content::Text { text } => Markup::parse(text.as_str(), None).in_one_line(),

@@ -4,6 +4,7 @@
 //!
 //! Invariants: an event is one arm and one call; all effects of an event are performed before the next is fed.
 
+pub mod about;
 pub mod account;
 pub mod act;
 pub mod cache;
@@ -247,7 +248,8 @@ fn client(model: &mut Model, event: ClientEvent) -> Vec<Effect> {
         ClientEvent::Typing { channel, accounts } => typing::told(model, channel, accounts),
         ClientEvent::Found { ticket, result } => listing::found(model, ticket, result),
         ClientEvent::Posts { ticket, result } => listing::posts(model, ticket, result),
-        ClientEvent::Profile { .. } | ClientEvent::Called { .. } => Vec::new(),
+        ClientEvent::Profile { ticket, result } => about::profiled(model, ticket, result),
+        ClientEvent::Called { .. } => Vec::new(),
         ClientEvent::Stopped => link::stopped(model),
     }
 }

@@ -7,7 +7,7 @@ use mechat_protocol::request::ChannelKind;
 use mechat_protocol::{ChannelId, ChannelName, Content};
 
 use super::{
-    Effect, act, channels, chosen, compose, editor, finder, listing, reading, scroll, start, unread,
+    Effect, about, act, channels, chosen, compose, editor, finder, listing, reading, scroll, start, unread,
 };
 use crate::action::{self, ActionId as Id};
 use crate::model::channel::RowKey;
@@ -85,6 +85,11 @@ pub fn run(model: &mut Model, id: Id, arguments: &str) -> Vec<Effect> {
         Id::Search => listing::search(model, arguments, false),
         Id::SearchAll => listing::search(model, arguments, true),
         Id::Pins => listing::pins(model),
+        Id::Inbox => about::inbox(model),
+        Id::Topic => about::topic(model, arguments),
+        Id::Mute => about::mute(model),
+        Id::Notify => about::notify(model, arguments),
+        Id::Profile => about::profile(model, arguments),
         Id::Editor => editor::open(model),
         Id::Help => act::open_help(model, arguments.trim_start_matches('/')),
         Id::Themes => theme(model, arguments),

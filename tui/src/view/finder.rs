@@ -30,7 +30,7 @@ const fn width(kind: &FinderKind) -> u16 {
         FinderKind::Themes(_) | FinderKind::Actions => 60,
         FinderKind::Emoji(_) => 44,
         FinderKind::Links(..) => 74,
-        FinderKind::Listing(_) => 100,
+        FinderKind::Listing(_) | FinderKind::Inbox => 100,
     }
 }
 
@@ -90,6 +90,7 @@ pub fn finder(model: &Model, finder: &Finder, frame: &mut Frame<'_>) {
         FinderKind::Actions => ("Do", "This message", "nothing has these letters"),
         FinderKind::Emoji(_) => ("Emoji", "React", "no emoji has these letters"),
         FinderKind::Links(..) => ("Link", "Links of this message", "no link has these letters"),
+        FinderKind::Inbox => ("Inbox", "Unread", "nothing is unread"),
         FinderKind::Listing(list) => listing_words(list),
     };
     let rows = room(model, &finder.kind);
@@ -151,6 +152,7 @@ fn foot(model: &Model, finder: &Finder, found: usize, columns: usize) -> Line<'s
         FinderKind::Themes(_) => "Enter keeps it  Esc goes back".to_owned(),
         FinderKind::Actions => "Enter does it  Esc closes".to_owned(),
         FinderKind::Emoji(_) => "Enter reacts, or takes it back  Esc closes".to_owned(),
+        FinderKind::Inbox => "Enter goes there  Ctrl-R marks it read  Esc closes".to_owned(),
         FinderKind::Listing(list) => listing_keys(list),
         FinderKind::Links(_, LinkUse::Open) => "a number, Enter opens it  Esc closes".to_owned(),
         FinderKind::Links(_, LinkUse::Copy) => "a number, Enter copies it  Esc closes".to_owned(),

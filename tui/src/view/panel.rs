@@ -101,6 +101,7 @@ const fn title(panel: Panel) -> &'static str {
         Panel::Connections => "Connections",
         Panel::Invite => "Invite",
         Panel::Configuration => "Configuration",
+        Panel::Profile => "Profile",
     }
 }
 
@@ -114,6 +115,7 @@ fn lines(model: &Model, panel: Panel) -> Vec<Line<'static>> {
         Panel::Connections => wrapped(connections(model), room),
         Panel::Invite => invite(model, room),
         Panel::Configuration => configuration(model, room),
+        Panel::Profile => wrapped(profile(model), room),
     }
 }
 
@@ -260,6 +262,30 @@ fn who(model: &Model) -> Vec<String> {
         })
         .collect();
     format::participants(&people)
+}
+
+fn profile(model: &Model) -> Vec<String> {
+    let Some(profile) = &model.profile else { return vec!["asking the relay…".to_owned()] };
+    let name = text::harmless(profile.account.as_str());
+    let here = match profile.presence {
+        Presence::Connected => "connected",
+        _ => "disconnected",
+    };
+    let common = model
+        .channels
+        .iter()
+        .filter(|channel| channel.members.as_ref().is_some_and(|members| members.contains(&profile.account)));
+    let common: Vec<String> =
+        common.map(|channel| format!("#{}", text::harmless(channel.info.name.as_str()))).collect();
+    vec![
+        format!("@{name}, {here}{}", if profile.admin { ", admin of the relay" } else { "" }),
+        format!("registered {}", since(profile.registered_ms, &model.zone)),
+        // Members of a channel are known once it was shown.
+        format!(
+            "seen in {}",
+            if common.is_empty() { "no channel of yours".to_owned() } else { common.join(" ") }
+        ),
+    ]
 }
 
 fn connections(model: &Model) -> Vec<String> {

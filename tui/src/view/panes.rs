@@ -75,17 +75,28 @@ fn joined_line(model: &Model, channel: &Channel, width: usize) -> Line<'static> 
     let here = Some(channel.info.channel) == model.current;
     let unread = channel.badge();
     let sign = if unread.mentions > 0 { "@" } else { "" };
-    let count = if unread.is_none() { String::new() } else { format!(" {sign}{unread}") };
+    let muted = channel.is_muted();
+    let count = if muted {
+        " off".to_owned()
+    } else if unread.is_none() {
+        String::new()
+    } else {
+        format!(" {sign}{unread}")
+    };
     let sign = if here { "▸ " } else { "  " };
     let name = format!("{sign}#{}", text::harmless(channel.info.name.as_str()));
     let room = width.saturating_sub(text::width(&count) + 1);
     let name = text::fit(&name, room);
     let style = match (here, unread.is_none()) {
         (true, _) => model.theme.style(Role::Selected),
+        (false, true) if muted => model.theme.style(Role::Quiet),
         (false, true) => model.theme.style(Role::Text),
         (false, false) => model.theme.style(Role::Strong),
     };
-    Line::from(vec![Span::styled(name, style), Span::styled(count, model.theme.style(Role::Unread))])
+    Line::from(vec![
+        Span::styled(name, style),
+        Span::styled(count, model.theme.style(if muted { Role::Quiet } else { Role::Unread })),
+    ])
 }
 
 /// The member in a row of the pane.
