@@ -1,6 +1,6 @@
 //! Opening links with what the system has for that.
 //!
-//! Invariants: only targets of [`SCHEMES`](crate::markup::find::SCHEMES) are handed on, as one argument and through no shell; what is
+//! Invariants: only targets of [`SCHEMES`] are handed on, as one argument and through no shell; what is
 //! started has nothing of our terminal.
 
 use std::process::{Command, Stdio};

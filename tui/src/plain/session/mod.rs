@@ -1,7 +1,7 @@
 //! The plain client's mind, pure: what came in, what goes out.
 //!
 //! Owns the order of things: a line is held until the one before it was answered, so that a script needs no waiting.
-//! [`sign_in`] has link and account, [`reading`] what is written of the channels, [`talking`] what is said in them, [`asking`] what
+//! `sign_in` has link and account, `reading` what is written of the channels, `talking` what is said in them, `asking` what
 //! the relay is asked.
 //!
 //! Invariants: an entry is written once by itself; a password is in no output and no `Debug`; nothing but facts from the relay
