@@ -3,62 +3,17 @@
 #![cfg(unix)]
 
 use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
+mod program;
+
+use program::{CLIENT, Relay};
+
 /// How long anything may take before the test is given up. Not a performance bound.
 const PATIENCE: Duration = Duration::from_mins(1);
-const CLIENT: &str = env!("CARGO_BIN_EXE_mechat-tui");
-
-/// The relay's program stands beside the client's; a run of this crate alone builds it first.
-fn relay_program() -> PathBuf {
-    let program = Path::new(CLIENT).with_file_name("mechat-relay");
-    if !program.exists() {
-        let status = Command::new(env!("CARGO")).args(["build", "--package", "mechat-relay"]).status();
-        assert!(status.expect("cargo runs").success());
-    }
-    program
-}
-
-/// A relay that can be killed and started again at the same address.
-struct Relay {
-    child: Child,
-    home: PathBuf,
-    address: String,
-    link: String,
-}
-
-impl Drop for Relay {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Relay {
-    fn start(home: &Path, listen: &str) -> Self {
-        std::fs::create_dir_all(home).expect("a directory");
-        let mut command = Command::new(relay_program());
-        command.env_clear().env("HOME", home).args(["--listen", listen]);
-        let mut child =
-            command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the relay starts");
-        let lines = BufReader::new(child.stdout.take().expect("stdout")).lines();
-        let banner: Vec<String> = lines.take(4).map(|line| line.expect("a line")).collect();
-        let word = |line: &str| line.split_whitespace().last().expect("a word").trim_matches('\'').to_owned();
-        Self { child, home: home.to_owned(), address: word(&banner[0]), link: word(&banner[3]) }
-    }
-
-    fn kill(&mut self) {
-        self.child.kill().expect("killed");
-        self.child.wait().expect("ended");
-    }
-
-    fn restart(&mut self) {
-        *self = Self::start(&self.home.clone(), &self.address.clone());
-    }
-}
 
 /// The plain client, its lines as they come.
 struct Plain {
@@ -176,7 +131,7 @@ impl Plain {
 /// A relay, and room for people.
 fn stage() -> (tempfile::TempDir, Relay) {
     let home = tempfile::tempdir().expect("a home");
-    let relay = Relay::start(&home.path().join("relay"), "127.0.0.1:0");
+    let relay = Relay::start(&home.path().join("relay"));
     (home, relay)
 }
 
@@ -188,8 +143,8 @@ fn untimed(line: &str) -> &str {
 #[test]
 fn two_people_live_in_the_plain_mode() {
     let (home, relay) = stage();
-    let mut ann = Plain::join(home.path(), &relay.link, "ann");
-    let mut bob = Plain::join(home.path(), &relay.link, "bob");
+    let mut ann = Plain::join(home.path(), &relay.invite, "ann");
+    let mut bob = Plain::join(home.path(), &relay.invite, "bob");
     assert_eq!(untimed(&ann.writes("@bob")), "@bob Joined");
     ann.line("Did the build pass?");
     let question = bob.number("Did the build pass?");
@@ -243,7 +198,7 @@ fn two_people_live_in_the_plain_mode() {
 #[test]
 fn a_script_says_lines_and_reads_its_own_exit_code() {
     let (home, relay) = stage();
-    let mut ann = Plain::join(home.path(), &relay.link, "ann");
+    let mut ann = Plain::join(home.path(), &relay.invite, "ann");
     ann.type_in("say <<END\none\n  two\n/quit\nEND\nlist channels\n");
     let (code, out) = ann.end();
     assert_eq!(code, 0);
@@ -251,7 +206,7 @@ fn a_script_says_lines_and_reads_its_own_exit_code() {
     assert_eq!(out[at + 1..at + 3], ["             two", "           /quit"]);
     assert_eq!(out[at + 3], "Sessions:");
     assert!(out[at + 4].starts_with("[*] @lobby participants: [1], created: ["), "{out:?}");
-    let mut again = Plain::back(home.path(), &relay.link, "ann");
+    let mut again = Plain::back(home.path(), &relay.invite, "ann");
     again.line("delete 999999");
     assert_eq!(again.end().0, 1, "what was refused is an error");
 }
@@ -259,15 +214,15 @@ fn a_script_says_lines_and_reads_its_own_exit_code() {
 #[test]
 fn what_was_missed_is_marked_as_new_once_and_what_was_read_does_not_come_back() {
     let (home, mut relay) = stage();
-    let mut ann = Plain::join(home.path(), &relay.link, "ann");
-    let bob = Plain::join(home.path(), &relay.link, "bob");
+    let mut ann = Plain::join(home.path(), &relay.invite, "ann");
+    let bob = Plain::join(home.path(), &relay.invite, "bob");
     ann.writes("@bob Joined");
     assert_eq!(bob.end().0, 0);
     let said: Vec<String> = (1..=250).map(|number| format!("while away {number}")).collect();
     ann.line(&said.join("\n"));
     ann.writes("while away 250");
 
-    let mut bob = Plain::back(home.path(), &relay.link, "bob");
+    let mut bob = Plain::back(home.path(), &relay.invite, "bob");
     bob.writes("while away 250");
     // A cut in between brings what was missed in it, and nothing twice.
     relay.kill();
@@ -285,7 +240,7 @@ fn what_was_missed_is_marked_as_new_once_and_what_was_read_does_not_come_back() 
     let expected: Vec<String> = said.into_iter().chain(["in the cut".to_owned()]).collect();
     assert_eq!(seen, expected, "each once, in order");
 
-    let mut bob = Plain::back(home.path(), &relay.link, "bob");
+    let mut bob = Plain::back(home.path(), &relay.invite, "bob");
     bob.line("unread");
     bob.says("nothing is unread");
     assert!(bob.out.is_empty(), "it was read");
@@ -297,16 +252,16 @@ fn what_was_missed_is_marked_as_new_once_and_what_was_read_does_not_come_back() 
 #[test]
 fn what_is_unread_elsewhere_is_counted_and_next_goes_there() {
     let (home, relay) = stage();
-    let mut ann = Plain::join(home.path(), &relay.link, "ann");
+    let mut ann = Plain::join(home.path(), &relay.invite, "ann");
     ann.line("create rust");
     ann.says("* in #rust");
-    let mut bob = Plain::join(home.path(), &relay.link, "bob");
+    let mut bob = Plain::join(home.path(), &relay.invite, "bob");
     bob.line("join rust");
     bob.says("* in #rust");
     assert_eq!(bob.end().0, 0);
     ann.line("for @bob").line("for all");
     ann.writes("for all");
-    let mut bob = Plain::back(home.path(), &relay.link, "bob");
+    let mut bob = Plain::back(home.path(), &relay.invite, "bob");
     bob.says("* #rust: 2 unread, 1 of them for you; next writes them");
     bob.line("inbox");
     bob.writes("@ann: for @bob");
@@ -320,23 +275,23 @@ fn what_is_unread_elsewhere_is_counted_and_next_goes_there() {
 #[test]
 fn a_channel_that_was_left_stays_left_though_the_link_leads_there() {
     let (home, relay) = stage();
-    let mut ann = Plain::join(home.path(), &relay.link, "ann");
+    let mut ann = Plain::join(home.path(), &relay.invite, "ann");
     ann.line("leave");
     ann.says("* left #lobby");
     assert_eq!(ann.end().0, 0);
-    let mut ann = Plain::start(&home.path().join("ann"), &[&relay.link]);
+    let mut ann = Plain::start(&home.path().join("ann"), &[&relay.invite]);
     ann.type_in("login ann\ncorrect horse\n");
     ann.says("you left #lobby; join lobby goes back");
     ann.line("join lobby");
     ann.says("* in #lobby");
     assert_eq!(ann.end().0, 0);
-    assert_eq!(Plain::back(home.path(), &relay.link, "ann").end().0, 0);
+    assert_eq!(Plain::back(home.path(), &relay.invite, "ann").end().0, 0);
 }
 
 #[test]
 fn a_relay_that_was_used_is_offered_and_one_that_is_away_is_waited_for() {
     let (home, mut relay) = stage();
-    assert_eq!(Plain::join(home.path(), &relay.link, "ann").end().0, 0);
+    assert_eq!(Plain::join(home.path(), &relay.invite, "ann").end().0, 0);
     relay.kill();
     let mut ann = Plain::start(&home.path().join("ann"), &[]);
     ann.says(&format!("1  {}, @ann", relay.address));
@@ -372,7 +327,7 @@ fn one_command_hosts_and_a_guest_joins_by_its_link() {
 #[test]
 fn passwords_are_in_no_line_and_names_of_emoji_are_if_that_is_asked_for() {
     let (home, relay) = stage();
-    let mut ann = Plain::start(&home.path().join("ann"), &[&relay.link, "--speak"]);
+    let mut ann = Plain::start(&home.path().join("ann"), &[&relay.invite, "--speak"]);
     ann.type_in("new ann\ncorrect horse\n");
     ann.says("* in #lobby");
     ann.line("done 🎉");
@@ -395,8 +350,8 @@ fn passwords_are_in_no_line_and_names_of_emoji_are_if_that_is_asked_for() {
 #[test]
 fn the_sixth_guess_is_refused_and_says_why_and_the_right_password_works_behind_it() {
     let (home, relay) = stage();
-    assert_eq!(Plain::join(home.path(), &relay.link, "ann").end().0, 0);
-    let mut guesser = Plain::start(&home.path().join("guesser"), &[&relay.link]);
+    assert_eq!(Plain::join(home.path(), &relay.invite, "ann").end().0, 0);
+    let mut guesser = Plain::start(&home.path().join("guesser"), &[&relay.invite]);
     for _ in 0..6 {
         guesser.type_in("login ann\nwrong horse\n");
         guesser.says("error: the name or the password is wrong");
@@ -411,8 +366,8 @@ fn the_sixth_guess_is_refused_and_says_why_and_the_right_password_works_behind_i
 #[test]
 fn a_taken_name_offers_the_login_and_a_lost_relay_holds_nobody() {
     let (home, mut relay) = stage();
-    let mut ann = Plain::join(home.path(), &relay.link, "ann");
-    let mut other = Plain::start(&home.path().join("other"), &[&relay.link]);
+    let mut ann = Plain::join(home.path(), &relay.invite, "ann");
+    let mut other = Plain::start(&home.path().join("other"), &[&relay.invite]);
     other.type_in("1\nann\nmy own\n");
     other.says("if it is yours, login NAME signs in");
     other.line("connect lobby");
